@@ -1,0 +1,78 @@
+"""The ``fleetward`` group: its commands by name, and the options that all of them share."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+from reconciler import __version__
+
+# name -> (module, help line). The line stands here so that the group's help loads no command.
+COMMANDS = {
+    "init": ("init", "Make a new fleet repository from the template."),
+    "check": ("check", "Everything that needs no cluster: signatures, schemas, compile, gate."),
+    "render": ("render", "Print one cluster's desired objects as YAML."),
+    "plan": ("plan", "Show what would change on each member."),
+    "reconcile": ("reconcile", "Bring every member to its desired state."),
+    "status": ("status", "Show each member: commits, objects, drift, last contact."),
+    "trust": ("trust", "Name the first trusted commit."),
+    "audit": ("audit", "Read and verify the log."),
+    "sandbox": ("sandbox", "Start and stop local control planes."),
+    "completion": ("completion", "Print the completion script of a shell."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module only when that command is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """In the order of a newcomer's first day."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """The command of that name, loaded now."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"reconciler.surfaces.cli.{COMMANDS[cmd_name][0]}")
+        command: click.Command = getattr(module, f"{cmd_name}_command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """The list of commands from the table, without loading them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, with a suggestion where the name is misspelt."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], COMMANDS, 1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            ctx.fail(f"No such command {args[0]!r}.{hint}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog="Exit codes: 0 good, 1 findings or changes, 2 error. docs/runbook.md explains every error code.",
+)
+@click.version_option(__version__, prog_name="fleetward", message="%(prog)s %(version)s")
+@click.option(
+    "--color",
+    type=click.Choice(["auto", "always", "never"]),
+    default="auto",
+    help="Colours; auto uses them on a terminal unless NO_COLOR is set.",
+)
+@click.pass_context
+def cli(ctx: click.Context, color: str) -> None:
+    """Govern a fleet of Kubernetes clusters from one signed Git repository."""
+    import os
+
+    ctx.color = {"always": True, "never": False, "auto": None}[color]
+    if color == "auto" and os.environ.get("NO_COLOR"):
+        ctx.color = False
