@@ -11,7 +11,8 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from reconciler.audit import Entry, Log
+from reconciler.audit.entry import Entry
+from reconciler.audit.log import Log
 
 
 @dataclass(slots=True)

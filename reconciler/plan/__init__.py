@@ -6,7 +6,7 @@ against the guards and raises, or returns the plan as one that may be signed. ``
 two commits without a cluster.
 """
 
-from reconciler.plan.authorize import CODES, Allowances, AuthorizedPlan, authorize
+from reconciler.plan.authorize import CODES, NOTHING_ALLOWED, Allowances, AuthorizedPlan, authorize
 from reconciler.plan.build import build_plan, compare
 from reconciler.plan.changes import Action, Change, FieldChange, Plan
 from reconciler.plan.diff import diff_objects
@@ -14,6 +14,7 @@ from reconciler.plan.triage import triage
 
 __all__ = [
     "CODES",
+    "NOTHING_ALLOWED",
     "Action",
     "Allowances",
     "AuthorizedPlan",

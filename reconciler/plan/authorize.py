@@ -60,6 +60,9 @@ class Allowances:
     deletions: bool = False
 
 
+NOTHING_ALLOWED = Allowances()
+
+
 @dataclass(frozen=True, slots=True)
 class AuthorizedPlan:
     """A plan that passed the guards and the gate; the only thing that is signed."""
@@ -69,7 +72,7 @@ class AuthorizedPlan:
 
 
 def authorize(
-    plan: Plan, verdict: Verdict, *, max_deletions: int | str, allow: Allowances = Allowances()
+    plan: Plan, verdict: Verdict, *, max_deletions: int | str, allow: Allowances = NOTHING_ALLOWED
 ) -> AuthorizedPlan:
     """Hold the plan against every guard. Raises GuardError with all findings."""
     findings = [*_blocked(plan), *_deletions(plan, max_deletions, allow), *_empty(plan, allow)]

@@ -1,0 +1,150 @@
+"""Everything that can be said of a commit without a cluster.
+
+1. snapshot   the files of the commit, from Git objects
+2. verify     every commit since ``base``, by the signers that ``base`` trusts
+3. load       documents, schemas, references
+4. compile    every cluster's desired objects, against Kubernetes' own schemas
+5. gate       the product's rules and those of ``base``; the commit's own ones only have to pass their tests
+
+``base`` is the last accepted commit, or the target of a pull request: what a commit changes in signers,
+schemas and gate does not judge that commit itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+
+from reconciler.compile import Compiled, compile_fleet
+from reconciler.documents import Cluster, Federation, Fleet, load
+from reconciler.errors import SettingsError
+from reconciler.gate import Gates, gate_sources
+from reconciler.model import ClusterName, Finding, Severity, Snapshot
+from reconciler.pipeline.gating import content_input, places
+from reconciler.pipeline.placing import place_all
+from reconciler.pipeline.ports import CheckPorts
+from reconciler.repository import Repository
+from reconciler.trust import verify_range
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What is known of a commit. ``base`` and ``signers`` are empty where nothing was to be verified."""
+
+    commit: str  # "" for a work tree
+    tree: str
+    base: str
+    fleet: Fleet | None
+    compiled: Mapping[ClusterName, Compiled] = field(default_factory=dict)
+    signers: Mapping[str, str] = field(default_factory=dict)  # commit -> who signed it
+    gate_digest: str = ""
+    rules: int = 0
+    findings: tuple[Finding, ...] = ()
+    gates: Gates | None = None  # that judged it, for judging the plans too
+
+    @property
+    def documents(self) -> int:
+        """How many documents were read."""
+        return len(self.fleet.documents) if self.fleet else 0
+
+    @property
+    def objects(self) -> int:
+        """How many objects all clusters together should have."""
+        return sum(len(result.desired.objects) for result in self.compiled.values())
+
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        """The findings that stop the commit."""
+        return tuple(f for f in self.findings if f.severity is Severity.ERROR)
+
+    @property
+    def ok(self) -> bool:
+        """True when the commit may be planned and applied."""
+        return self.fleet is not None and not self.errors
+
+    @property
+    def federation(self) -> Federation:
+        """The Federation of a commit that is ``ok``."""
+        return self._fleet.federation
+
+    @property
+    def _fleet(self) -> Fleet:
+        assert self.fleet is not None  # noqa: S101  callers look at ``ok`` first
+        return self.fleet
+
+    def select(self, names: Collection[str]) -> tuple[Cluster, ...]:
+        """The clusters of these names, all for none. Raises SettingsError for a name that is not there."""
+        known = {cluster.name: cluster for cluster in self._fleet.clusters}
+        if missing := sorted(set(names) - known.keys()):
+            raise SettingsError(
+                "no such cluster", got=", ".join(missing), expected=" or ".join(known) or "a registration"
+            )
+        return tuple(c for name, c in known.items() if not names or name in names)
+
+
+def check(ports: CheckPorts, *, rev: str, base: str | None = None) -> Checked:
+    """Check a commit. Without a base it has to be signed by its own signers and is its own judge.
+
+    Raises RepositoryError, GateError; what is wrong with documents and signatures are findings.
+    """
+    repository = ports.repository
+    commit = repository.resolve(rev)
+    judge = repository.snapshot(repository.resolve(base)) if base else repository.snapshot(commit)
+    snapshot = repository.snapshot(commit)
+    prepared = replace(prepare(ports, snapshot), base=judge.commit if base else "")
+    trusted = prepared.fleet if judge.tree == snapshot.tree else load(judge, cache=ports.cache).fleet
+    verified = _verify(repository, prepared, trusted)
+    return _judge(ports, verified, snapshot, judge)
+
+
+def check_worktree(ports: CheckPorts) -> Checked:
+    """Check the files on disk: everything but signatures."""
+    snapshot = ports.repository.worktree()
+    return _judge(ports, prepare(ports, snapshot), snapshot, snapshot)
+
+
+def prepare(ports: CheckPorts, snapshot: Snapshot) -> Checked:
+    """Load and compile, without trust and gate: enough for what only shows."""
+    loaded = load(snapshot, cache=ports.cache)
+    fleet = loaded.fleet
+    compiled = compile_fleet(fleet, cache=ports.cache) if fleet else {}
+    findings = [*loaded.findings, *(f for result in compiled.values() for f in result.findings)]
+    placed = place_all(snapshot, fleet, findings)
+    return Checked(snapshot.commit, snapshot.tree, "", fleet, compiled, findings=placed)
+
+
+def _verify(repository: Repository, checked: Checked, trusted: Fleet | None) -> Checked:
+    if trusted is None:
+        finding = Finding(
+            "FW1255", "the base has no federation.yaml that names signers", subject=checked.base
+        )
+        return replace(checked, findings=(finding, *checked.findings))
+    if checked.base:
+        commits = repository.commits(checked.base, checked.commit)
+    else:
+        commits = (repository.commit(checked.commit),)
+    verdicts = verify_range(commits, trusted.federation.signers)
+    signers = {verdict.commit: verdict.signer.name for verdict in verdicts if verdict.signer}
+    unsigned = tuple(verdict.finding for verdict in verdicts if verdict.finding)
+    return replace(checked, signers=signers, findings=(*unsigned, *checked.findings))
+
+
+def _judge(ports: CheckPorts, checked: Checked, snapshot: Snapshot, judge: Snapshot) -> Checked:
+    if checked.fleet is None:
+        return checked
+    settings = checked.fleet.federation.gate
+    sources = gate_sources(judge)
+    new = gate_sources(snapshot)
+    if new != sources:
+        # The commit's own rules do not judge it, but may only take over when they hold.
+        ports.open_gates(new, settings).test()
+    gates = ports.open_gates(sources, settings)
+    given = content_input(checked.fleet, checked.compiled)
+    verdict = gates.evaluate(given, now=ports.clock(), places=places(checked.fleet, snapshot))
+    return replace(
+        checked,
+        gate_digest=verdict.gate_digest,
+        rules=verdict.rules,
+        findings=(*checked.findings, *verdict.findings),
+        gates=gates,
+    )

@@ -1,0 +1,47 @@
+"""What the use cases are given: rooms, keys, clock. Made by ``surfaces.wiring``; tests make their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from reconciler.member.client import Member
+
+from reconciler.audit.log import Log
+from reconciler.documents import Cache, Cluster, Federation, GateSettings
+from reconciler.gate import Gates, GateSource
+from reconciler.model import Clock, Signer
+from reconciler.pipeline.contact import Contacts
+from reconciler.repository import Repository
+
+Report = Callable[[str], None]  # one line of progress
+
+
+@dataclass(frozen=True, slots=True)
+class CheckPorts:
+    """What ``check`` needs: no cluster, no key, no log."""
+
+    repository: Repository
+    open_gates: Callable[[Sequence[GateSource], GateSettings], Gates]  # open until the run ends
+    cache: Cache
+    clock: Clock
+    report: Report
+
+
+@dataclass(frozen=True, slots=True)
+class MemberPorts:
+    """How members are reached and believed."""
+
+    connect: Callable[[Cluster, Federation], Member]
+    contacts: Contacts
+    clock: Clock
+    report: Report
+
+
+@dataclass(frozen=True, slots=True)
+class WritePorts:
+    """What only ``reconcile`` needs: the log and the reconciler's key."""
+
+    log: Log
+    signer: Signer
+    actor: str  # who runs it, as the log says it

@@ -1,0 +1,105 @@
+"""How every member stands: the log for what was accepted and applied, a look for what is there now.
+
+A member that does not answer is shown as it was last seen, marked stale, with the age of that look. Nothing
+is written, neither to a member nor to the log.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from reconciler.audit.state import ClusterState, LogState
+from reconciler.documents import Cluster
+from reconciler.pipeline.check import Checked
+from reconciler.pipeline.contact import Contact
+from reconciler.pipeline.ports import MemberPorts
+from reconciler.pipeline.propose import Proposal, propose_live
+
+
+class Health(StrEnum):
+    """A member in one word."""
+
+    SYNCED = "synced"
+    OUT_OF_SYNC = "out-of-sync"
+    UNREACHABLE = "unreachable"
+    SUSPENDED = "suspended"
+
+
+@dataclass(frozen=True, slots=True)
+class MemberStatus:
+    """One member. Counts are of the last look; ``stale`` says that this is not now."""
+
+    cluster: str
+    health: Health
+    mode: str
+    accepted: str  # commit
+    applied: str  # commit of the last change set that was applied whole, "" if none was
+    last_result: str  # of the last outcome in the log, "" if there is none
+    last_change: datetime | None
+    objects: int
+    changes: int  # what a reconcile would do now
+    drift: int
+    seen: datetime | None
+    stale: bool
+    error: str
+    failures: int = 0
+    retry_at: datetime | None = None
+
+    @property
+    def good(self) -> bool:
+        """Whether this member needs nobody's attention."""
+        return self.health in (Health.SYNCED, Health.SUSPENDED) and self.last_result in ("", "applied")
+
+
+async def fleet_status(
+    checked: Checked, state: LogState, ports: MemberPorts, clusters: tuple[str, ...] = ()
+) -> tuple[MemberStatus, ...]:
+    """Look at all members at once."""
+    proposals = {p.cluster: p for p in await propose_live(checked, ports, clusters)}
+    return tuple(
+        _status(cluster, state, proposals.get(cluster.name), ports) for cluster in checked.select(clusters)
+    )
+
+
+def _status(cluster: Cluster, state: LogState, proposal: Proposal | None, ports: MemberPorts) -> MemberStatus:
+    last = ports.contacts.get(cluster.name)
+    logged = state.cluster(cluster.name)
+    plan = proposal.plan if proposal else None
+    now = ports.clock()
+    return MemberStatus(
+        cluster=cluster.name,
+        health=_health(cluster, proposal),
+        mode=cluster.mode,
+        accepted=state.accepted.commit if state.accepted else "",
+        applied=logged.applied.commit if logged.applied else "",
+        last_result=logged.outcome.result.value if logged.outcome else "",
+        last_change=logged.outcome.time if logged.outcome else None,
+        objects=_objects(plan.kept + len(plan.changes) if plan else None, last),
+        changes=len(plan.changes) if plan else 0,
+        drift=len(plan.drift) if plan else last.drift,
+        seen=now if plan else last.seen,
+        stale=plan is None,
+        error=_error(proposal, logged),
+        failures=last.failures,
+        retry_at=last.retry_at,
+    )
+
+
+def _objects(counted: int | None, last: Contact) -> int:
+    return last.objects if counted is None else counted
+
+
+def _error(proposal: Proposal | None, logged: ClusterState) -> str:
+    if proposal and proposal.error:
+        return proposal.error
+    return logged.outcome.error if logged.outcome else ""
+
+
+def _health(cluster: Cluster, proposal: Proposal | None) -> Health:
+    if cluster.suspend or proposal is None:
+        return Health.SUSPENDED
+    if proposal.plan is None:
+        return Health.UNREACHABLE
+    return Health.OUT_OF_SYNC if proposal.plan.changes else Health.SYNCED

@@ -1,0 +1,148 @@
+"""``fleetward reconcile``: one run of the whole flow."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from reconciler.surfaces.cli.options import (
+    fleet_options,
+    is_terminal,
+    output_option,
+    paint,
+    print_json,
+    reporter,
+    settings_of,
+)
+
+if TYPE_CHECKING:
+    from reconciler.pipeline.deploy import MemberResult
+    from reconciler.pipeline.reconcile import Run
+    from reconciler.surfaces.wiring import Wiring
+
+NOT_CONVERGED = 1
+NOTHING_DONE = 2
+
+
+@click.command("reconcile")
+@fleet_options
+@click.option(
+    "--once", is_flag=True, help="One run, then end. This is what happens anyway; for scripts that say so."
+)
+@click.option("--cluster", "-c", "clusters", multiple=True, help="Only this cluster; may be repeated.")
+@click.option(
+    "--yes", "-y", is_flag=True, help="Do not ask before writing. Without a terminal nobody is asked."
+)
+@click.option("--deep", is_flag=True, help="Compare full contents, not only resource versions.")
+@click.option("--allow-deletions", is_flag=True, help="Pass spec.limits.maxDeletions for this run.")
+@click.option("--allow-empty", is_flag=True, help="Let a member be emptied in this run.")
+@output_option("text", "json")
+def reconcile_command(
+    once: bool,  # noqa: ARG001
+    clusters: tuple[str, ...],
+    yes: bool,
+    deep: bool,
+    allow_deletions: bool,
+    allow_empty: bool,
+    output: str,
+    **params: Any,
+) -> int:
+    """Fetch, verify, check, and bring every member to its desired state; repair drift and prune.
+
+    Exit codes: 0 all converged, 1 some member is not, 2 nothing was done.
+    """
+    from reconciler.pipeline.reconcile import RefusedError, reconcile
+    from reconciler.plan import Allowances
+    from reconciler.surfaces.wiring import wired
+
+    with wired(settings_of(params), reporter()) as wiring:
+        if not yes and is_terminal() and not _confirmed(wiring, clusters):
+            click.echo("nothing was done", err=True)
+            return NOTHING_DONE
+        allow = Allowances(empty=allow_empty, deletions=allow_deletions)
+        checks, members, writes = wiring.checks(), wiring.members(), wiring.writes()
+        try:
+            run = asyncio.run(reconcile(checks, members, writes, clusters=clusters, deep=deep, allow=allow))
+        except RefusedError as error:
+            _show_findings(error)
+            raise
+    _print(run, output)
+    return 0 if run.converged else NOT_CONVERGED
+
+
+def _confirmed(wiring: Wiring, clusters: tuple[str, ...]) -> bool:
+    """Show the plan of the commit that would be applied, and ask."""
+    from reconciler.pipeline.check import prepare
+    from reconciler.pipeline.propose import propose_live
+    from reconciler.surfaces.formats import plans
+
+    checks = wiring.checks()
+    checks.repository.fetch()
+    commit = checks.repository.resolve(wiring.log_view().state().ref or "HEAD")
+    prepared = prepare(checks, checks.repository.snapshot(commit))
+    if not prepared.ok:
+        return True  # the run itself says what is wrong, and applies nothing
+    proposals = asyncio.run(propose_live(prepared, wiring.members(), clusters))
+    made = [proposal.plan for proposal in proposals if proposal.plan]
+    click.echo(plans.text(made, paint), nl=False)
+    if not any(plan.changes for plan in made):
+        return True
+    return click.confirm(f"Apply commit {commit[:12]}?", err=True)
+
+
+def _show_findings(error: Any) -> None:
+    from reconciler.surfaces.formats import findings
+
+    click.echo(findings.text(error.findings, paint), err=True, nl=False)
+
+
+def _print(run: Run, output: str) -> None:
+    if output == "json":
+        print_json(_as_dict(run))
+        return
+    verb = "accepted" if run.accepted_now else "unchanged"
+    click.echo(f"commit {run.commit[:12]} {verb}, {len(run.checked.signers)} commits verified")
+    for member in run.members:
+        click.echo(_line(member), nl=False)
+
+
+def _line(member: MemberResult) -> str:
+    from reconciler.surfaces.formats import findings
+    from reconciler.surfaces.formats.plans import summary
+    from reconciler.surfaces.formats.safe import safe
+
+    state = paint(member.state.value, "good" if member.good else "error")
+    facts = [summary(member.plan)] if member.plan else []
+    if member.plan and member.plan.drift:
+        facts.append(f"{len(member.plan.drift)} drifted")
+    lines = [f"{paint(safe(member.cluster), 'heading')}: {state}{': ' if facts else ''}{', '.join(facts)}\n"]
+    if member.error:
+        lines.append(f"    {safe(member.error)}\n")
+    lines += [f"    {safe(str(o.ref))}: {safe(o.error)}\n" for o in member.outcomes if o.error]
+    return "".join(lines) + findings.text(member.findings, paint)
+
+
+def _as_dict(run: Run) -> dict[str, Any]:
+    return {
+        "commit": run.commit,
+        "accepted": run.accepted_now,
+        "converged": run.converged,
+        "members": [_member_dict(member) for member in run.members],
+    }
+
+
+def _member_dict(member: MemberResult) -> dict[str, Any]:
+    from reconciler.surfaces.formats import findings
+
+    return {
+        "cluster": member.cluster,
+        "state": member.state.value,
+        "counts": member.plan.counts if member.plan else None,
+        "drift": len(member.plan.drift) if member.plan else 0,
+        "requests": member.requests,
+        "error": member.error,
+        "findings": [findings.as_dict(finding) for finding in member.findings],
+        "failures": [{"object": str(o.ref), "error": o.error} for o in member.outcomes if o.error],
+    }

@@ -1,0 +1,46 @@
+"""Log entries as lines of text."""
+
+from __future__ import annotations
+
+from reconciler.audit.entry import (
+    CommitAccepted,
+    CommitRefused,
+    Drift,
+    Entry,
+    Intent,
+    Outcome,
+    TrustInitialized,
+)
+from reconciler.surfaces.formats.findings import Paint, plain
+from reconciler.surfaces.formats.safe import safe
+
+
+def line(index: int, entry: Entry, paint: Paint = plain) -> str:
+    """Index, time, kind, who ran it, and what it says."""
+    time = entry.time.strftime("%Y-%m-%dT%H:%M:%SZ") if entry.time else "-"
+    kind = paint(f"{entry.kind:<17}", "heading")
+    return f"{index:>6}  {time}  {kind}  {safe(_says(entry))}  {paint(safe(entry.actor), 'dim')}"
+
+
+def _says(entry: Entry) -> str:
+    match entry:
+        case TrustInitialized():
+            return f"{entry.commit[:12]} of {entry.repository} {entry.ref}"
+        case CommitAccepted():
+            return f"{entry.commit[:12]}, {entry.commits} commits signed by {', '.join(entry.signers)}"
+        case CommitRefused():
+            first = f": {entry.findings[0].code} {entry.findings[0].message}" if entry.findings else ""
+            return f"{entry.commit[:12]}, {entry.count} findings{first}"
+        case Intent():
+            counts = entry.counts
+            return (
+                f"{entry.cluster}: +{counts.create} ~{counts.update} -{counts.delete}, "
+                f"change set {entry.sequence} of commit {entry.commit[:12]}"
+            )
+        case Outcome():
+            error = f": {entry.error}" if entry.error else ""
+            return f"{entry.cluster}: {entry.result.value} (intent {entry.intent}){error}"
+        case Drift():
+            more = f" and {entry.count - 3} more" if entry.count > 3 else ""
+            return f"{entry.cluster}: {', '.join(entry.objects[:3])}{more}"
+    return ""
