@@ -18,8 +18,8 @@ from dataclasses import dataclass, field, replace
 from reconciler.compile import Compiled, compile_fleet
 from reconciler.documents import Cluster, Federation, Fleet, load
 from reconciler.errors import SettingsError
-from reconciler.gate import Gates, gate_sources
-from reconciler.model import ClusterName, Finding, Severity, Snapshot
+from reconciler.gate import GateCompileError, GateEmptyError, Gates, GateTestError, gate_sources
+from reconciler.model import ClusterName, Finding, Severity, Snapshot, SourceRef
 from reconciler.pipeline.gating import content_input, places
 from reconciler.pipeline.placing import place_all
 from reconciler.pipeline.ports import CheckPorts
@@ -65,16 +65,17 @@ class Checked:
     @property
     def federation(self) -> Federation:
         """The Federation of a commit that is ``ok``."""
-        return self._fleet.federation
+        return self.read_fleet.federation
 
     @property
-    def _fleet(self) -> Fleet:
+    def read_fleet(self) -> Fleet:
+        """The fleet of a commit that is ``ok``."""
         assert self.fleet is not None  # noqa: S101  callers look at ``ok`` first
         return self.fleet
 
     def select(self, names: Collection[str]) -> tuple[Cluster, ...]:
         """The clusters of these names, all for none. Raises SettingsError for a name that is not there."""
-        known = {cluster.name: cluster for cluster in self._fleet.clusters}
+        known = {cluster.name: cluster for cluster in self.read_fleet.clusters}
         if missing := sorted(set(names) - known.keys()):
             raise SettingsError(
                 "no such cluster", got=", ".join(missing), expected=" or ".join(known) or "a registration"
@@ -91,7 +92,7 @@ def check(ports: CheckPorts, *, rev: str, base: str | None = None) -> Checked:
     commit = repository.resolve(rev)
     judge = repository.snapshot(repository.resolve(base)) if base else repository.snapshot(commit)
     snapshot = repository.snapshot(commit)
-    prepared = replace(prepare(ports, snapshot), base=judge.commit if base else "")
+    prepared = replace(prepare(ports, snapshot, accepted=judge), base=judge.commit if base else "")
     trusted = prepared.fleet if judge.tree == snapshot.tree else load(judge, cache=ports.cache).fleet
     verified = _verify(repository, prepared, trusted)
     return _judge(ports, verified, snapshot, judge)
@@ -103,9 +104,12 @@ def check_worktree(ports: CheckPorts) -> Checked:
     return _judge(ports, prepare(ports, snapshot), snapshot, snapshot)
 
 
-def prepare(ports: CheckPorts, snapshot: Snapshot) -> Checked:
-    """Load and compile, without trust and gate: enough for what only shows."""
-    loaded = load(snapshot, cache=ports.cache)
+def prepare(ports: CheckPorts, snapshot: Snapshot, *, accepted: Snapshot | None = None) -> Checked:
+    """Load and compile, without trust and gate: enough for what only shows.
+
+    The schemas of ``accepted`` have to be passed too.
+    """
+    loaded = load(snapshot, cache=ports.cache, accepted=accepted)
     fleet = loaded.fleet
     compiled = compile_fleet(fleet, cache=ports.cache) if fleet else {}
     findings = [*loaded.findings, *(f for result in compiled.values() for f in result.findings)]
@@ -135,9 +139,7 @@ def _judge(ports: CheckPorts, checked: Checked, snapshot: Snapshot, judge: Snaps
     settings = checked.fleet.federation.gate
     sources = gate_sources(judge)
     new = gate_sources(snapshot)
-    if new != sources:
-        # The commit's own rules do not judge it, but may only take over when they hold.
-        ports.open_gates(new, settings).test()
+    unproven = _unproven(ports.open_gates(new, settings)) if new != sources else ()
     gates = ports.open_gates(sources, settings)
     given = content_input(checked.fleet, checked.compiled)
     verdict = gates.evaluate(given, now=ports.clock(), places=places(checked.fleet, snapshot))
@@ -145,6 +147,17 @@ def _judge(ports: CheckPorts, checked: Checked, snapshot: Snapshot, judge: Snaps
         checked,
         gate_digest=verdict.gate_digest,
         rules=verdict.rules,
-        findings=(*checked.findings, *verdict.findings),
+        findings=(*checked.findings, *unproven, *verdict.findings),
         gates=gates,
     )
+
+
+def _unproven(gates: Gates) -> tuple[Finding, ...]:
+    """The commit's own rules do not judge it, but they may only take over when they hold."""
+    try:
+        gates.test()
+    except (GateCompileError, GateTestError, GateEmptyError) as error:
+        path, _, line = error.where.rpartition(":")
+        source = SourceRef(path, int(line)) if line.isdecimal() else None
+        return (Finding(error.code, error.message, source, got=error.got, hint=error.hint),)
+    return ()

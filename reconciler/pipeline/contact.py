@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from reconciler.errors import FleetwardError
+from reconciler.member import errors
 from reconciler.model import ClusterName
 
 
@@ -23,6 +25,21 @@ class Contact:
     version: str = ""  # of its API server
     objects: int = 0
     drift: int = 0
+
+
+# An answer that says no is still an answer.
+_ANSWERED = (
+    errors.UnauthorizedError,
+    errors.ForbiddenError,
+    errors.NotFoundError,
+    errors.ConflictError,
+    errors.InvalidError,
+)
+
+
+def unreachable(error: FleetwardError) -> bool:
+    """Whether the member could not be talked to, as opposed to having answered with a refusal."""
+    return isinstance(error, errors.ReplyError) and not isinstance(error, _ANSWERED)
 
 
 class Contacts(Protocol):

@@ -12,17 +12,16 @@ import asyncio
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from reconciler.member.client import Member
-
 from reconciler.audit.entry import Drift, Entry, Intent, Outcome, OutcomeResult, PlanCounts
 from reconciler.audit.state import LogState
 from reconciler.documents import Cluster
 from reconciler.errors import FleetwardError, MemberError
 from reconciler.member.breaker import retry_at
+from reconciler.member.client import Member
 from reconciler.model import Desired, Finding, ObjectOutcome, ObjectResult, Observation, Record, Verdict
 from reconciler.pipeline.change_sets import Authorized, sign
 from reconciler.pipeline.check import Checked
-from reconciler.pipeline.contact import Contact
+from reconciler.pipeline.contact import Contact, unreachable
 from reconciler.pipeline.gating import changes_input
 from reconciler.pipeline.guarding import guarded
 from reconciler.pipeline.journal import Journal
@@ -91,19 +90,20 @@ async def deploy(run: Deployment, cluster: Cluster) -> MemberResult:
     try:
         return await _deploy(run, cluster)
     except MemberError as error:
-        return _unreachable(run, cluster, contact, str(error))
+        return _failed(run, cluster, contact, error)
 
 
-def _unreachable(run: Deployment, cluster: Cluster, contact: Contact, error: str) -> MemberResult:
+def _failed(run: Deployment, cluster: Cluster, contact: Contact, error: MemberError) -> MemberResult:
     failures = contact.failures + 1
     now = run.members.clock()
-    failed = replace(contact, error=error, failures=failures, retry_at=retry_at(failures, now))
+    failed = replace(contact, error=str(error), failures=failures, retry_at=retry_at(failures, now))
     run.members.contacts.put(cluster.name, failed)
-    return MemberResult(cluster.name, MemberState.UNREACHABLE, error=error)
+    state = MemberState.UNREACHABLE if unreachable(error) else MemberState.FAILED
+    return MemberResult(cluster.name, state, error=str(error))
 
 
 async def _deploy(run: Deployment, cluster: Cluster) -> MemberResult:
-    async with run.members.connect(cluster, run.checked.federation) as member:
+    async with run.members.connect(cluster, run.checked.read_fleet) as member:
         # 1. Who answers, and what does it have?
         desired = guarded(run.checked.compiled[cluster.name].desired, cluster)
         identity = await member.identify()
@@ -187,9 +187,9 @@ async def _change(
 
 
 def _judge(run: Deployment, cluster: Cluster, plan: Plan) -> Verdict:
-    fleet, gates = run.checked.fleet, run.checked.gates
-    assert fleet is not None and gates is not None  # noqa: S101  only commits that are ok get here
-    return gates.evaluate(changes_input(fleet, cluster, plan), now=run.members.clock())
+    gates = run.checked.gates
+    assert gates is not None  # noqa: S101  only commits that were judged get here
+    return gates.evaluate(changes_input(run.checked.read_fleet, cluster, plan), now=run.members.clock())
 
 
 def _intent(

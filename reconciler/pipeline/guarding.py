@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from reconciler.member.guard import guard_objects
-
 from reconciler.compile.objects import desired_digest, finished, labelled
 from reconciler.documents import Cluster, Document
+from reconciler.member.guard import guard_objects
 from reconciler.model import Desired, DesiredObject, SourceRef
 from reconciler.plan.changes import SYSTEM_SOURCE
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from reconciler.member.client import Member
-
-from reconciler.audit.log import Log
-from reconciler.documents import Cache, Cluster, Federation, GateSettings
+from reconciler.documents import Cache, Cluster, Fleet, GateSettings
 from reconciler.gate import Gates, GateSource
 from reconciler.model import Clock, Signer
 from reconciler.pipeline.contact import Contacts
 from reconciler.repository import Repository
+
+if TYPE_CHECKING:  # a check loads neither the log nor a client
+    from reconciler.audit.log import Log
+    from reconciler.member.client import Member
 
 Report = Callable[[str], None]  # one line of progress
 
@@ -32,7 +34,7 @@ class CheckPorts:
 class MemberPorts:
     """How members are reached and believed."""
 
-    connect: Callable[[Cluster, Federation], Member]
+    connect: Callable[[Cluster, Fleet], Member]
     contacts: Contacts
     clock: Clock
     report: Report

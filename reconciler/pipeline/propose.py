@@ -13,6 +13,7 @@ from reconciler.documents import Cluster
 from reconciler.errors import FleetwardError
 from reconciler.model import Finding
 from reconciler.pipeline.check import Checked
+from reconciler.pipeline.contact import unreachable
 from reconciler.pipeline.guarding import guarded
 from reconciler.pipeline.ports import MemberPorts
 from reconciler.plan import Plan, build_plan, compare
@@ -26,6 +27,7 @@ class Proposal:
     plan: Plan | None
     findings: tuple[Finding, ...] = ()
     error: str = ""
+    reached: bool = True
 
 
 def propose_between(base: Checked, head: Checked, clusters: Collection[str] = ()) -> tuple[Proposal, ...]:
@@ -52,11 +54,13 @@ async def _propose(checked: Checked, ports: MemberPorts, cluster: Cluster, deep:
     try:
         async with (
             asyncio.timeout(limit.total_seconds()),
-            ports.connect(cluster, checked.federation) as member,
+            ports.connect(cluster, checked.read_fleet) as member,
         ):
             seen = await member.observe(desired, deep=deep)
     except FleetwardError as error:
-        return Proposal(cluster.name, None, error=str(error))
+        return Proposal(cluster.name, None, error=str(error), reached=not unreachable(error))
     except TimeoutError:
-        return Proposal(cluster.name, None, error=f"no answer within spec.limits.applyTimeout ({limit})")
+        return Proposal(
+            cluster.name, None, error=f"no answer within spec.limits.applyTimeout ({limit})", reached=False
+        )
     return Proposal(cluster.name, build_plan(desired, seen))

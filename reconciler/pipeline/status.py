@@ -16,6 +16,7 @@ from reconciler.pipeline.check import Checked
 from reconciler.pipeline.contact import Contact
 from reconciler.pipeline.ports import MemberPorts
 from reconciler.pipeline.propose import Proposal, propose_live
+from reconciler.plan import Plan
 
 
 class Health(StrEnum):
@@ -24,6 +25,7 @@ class Health(StrEnum):
     SYNCED = "synced"
     OUT_OF_SYNC = "out-of-sync"
     UNREACHABLE = "unreachable"
+    FAILING = "failing"  # it answers, with a refusal
     SUSPENDED = "suspended"
 
 
@@ -35,7 +37,7 @@ class MemberStatus:
     health: Health
     mode: str
     accepted: str  # commit
-    applied: str  # commit of the last change set that was applied whole, "" if none was
+    applied: str  # the commit whose state it has; when that is none: of the last whole change set, or ""
     last_result: str  # of the last outcome in the log, "" if there is none
     last_change: datetime | None
     objects: int
@@ -73,7 +75,7 @@ def _status(cluster: Cluster, state: LogState, proposal: Proposal | None, ports:
         health=_health(cluster, proposal),
         mode=cluster.mode,
         accepted=state.accepted.commit if state.accepted else "",
-        applied=logged.applied.commit if logged.applied else "",
+        applied=_applied(state, logged, plan),
         last_result=logged.outcome.result.value if logged.outcome else "",
         last_change=logged.outcome.time if logged.outcome else None,
         objects=_objects(plan.kept + len(plan.changes) if plan else None, last),
@@ -85,6 +87,12 @@ def _status(cluster: Cluster, state: LogState, proposal: Proposal | None, ports:
         failures=last.failures,
         retry_at=last.retry_at,
     )
+
+
+def _applied(state: LogState, logged: ClusterState, plan: Plan | None) -> str:
+    if plan and not plan.changes and state.accepted:
+        return state.accepted.commit
+    return logged.applied.commit if logged.applied else ""
 
 
 def _objects(counted: int | None, last: Contact) -> int:
@@ -101,5 +109,5 @@ def _health(cluster: Cluster, proposal: Proposal | None) -> Health:
     if cluster.suspend or proposal is None:
         return Health.SUSPENDED
     if proposal.plan is None:
-        return Health.UNREACHABLE
+        return Health.FAILING if proposal.reached else Health.UNREACHABLE
     return Health.OUT_OF_SYNC if proposal.plan.changes else Health.SYNCED

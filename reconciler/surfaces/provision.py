@@ -1,7 +1,8 @@
 """Makes a sandbox member ready to be reconciled: what ``docs/joining`` does by hand, done here.
 
-With the administrator's kubeconfig: the bootstrap objects (namespace, account, least-privilege role), then a
-token of the reconciler's service account through the TokenRequest API. What is written for the reconciler is
+With the administrator's kubeconfig: the bootstrap objects (namespace, account, least-privilege role), the
+right to every kind (a real member's owner names the kinds), then a token of the reconciler's service account
+through the TokenRequest API. What is written for the reconciler is
 a kubeconfig with that token and nothing else.
 """
 
@@ -13,19 +14,26 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from kubernetes import client, config, dynamic
 
-from reconciler.member.bootstrap import bootstrap_objects
+from reconciler.member.bootstrap import LABEL_AGGREGATE, bootstrap_objects
 from reconciler.model import MEMBER_NAMESPACE, RECONCILER_USER
 
 if TYPE_CHECKING:
     from reconciler.sandbox.members import Member
 
+# Collected into the reconciler's role by its aggregation label; see member.bootstrap.
+EVERY_KIND = {
+    "apiVersion": "rbac.authorization.k8s.io/v1",
+    "kind": "ClusterRole",
+    "metadata": {"name": "sandbox-every-kind", "labels": {LABEL_AGGREGATE: "true"}},
+    "rules": [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}],
+}
 TOKEN_SECONDS = 7 * 86_400  # a sandbox is not kept longer
 
 
 def provision(member: Member, directory: Path) -> Path:
     """Bootstrap the member; returns the reconciler's kubeconfig, ``directory/<name>.kubeconfig``."""
     with config.new_client_from_config(str(member.kubeconfig)) as api:
-        _apply(dynamic.DynamicClient(api), bootstrap_objects())
+        _apply(dynamic.DynamicClient(api), [*bootstrap_objects(), EVERY_KIND])
         token = _token(client.CoreV1Api(api))
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = directory / f"{member.name}.kubeconfig"

@@ -51,6 +51,8 @@ def resolve(flags: Mapping[str, str | None], environment: Mapping[str, str] = os
         return flags.get(name) or environment.get(f"FLEETWARD_{name.upper()}", "")
 
     repo = chosen("repo") or "."
+    # The log is pinned to the location, so a path has one name, from wherever it is called.
+    repo = repo if _is_url(repo) or repo.startswith("-") else str(Path(repo).resolve())
     state = Path(chosen("state") or user_state_path("fleetward") / fleet_id(repo))
     return Settings(
         repo=repo,

@@ -6,8 +6,9 @@ Heavy rooms are imported where they are made, so that a command loads only what 
 from __future__ import annotations
 
 import getpass
+import os
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from reconciler.audit.log import Log
     from reconciler.audit.store import Store
     from reconciler.audit.view import LogView
-    from reconciler.documents import Cluster, Federation, GateSettings
+    from reconciler.documents import Cluster, Fleet, GateSettings
     from reconciler.gate import Gates, GateSource
     from reconciler.member.client import Member
     from reconciler.pipeline.ports import CheckPorts, MemberPorts, WritePorts
@@ -153,10 +154,33 @@ class Wiring:
 
         return DirectoryStore(Path(self.settings.log))
 
-    def _connect(self, cluster: Cluster, federation: Federation) -> Member:
+    def _connect(self, cluster: Cluster, fleet: Fleet) -> Member:
         from reconciler.member.client import connect
 
-        return connect(cluster, federation, self.settings.credentials, self.public_keys())
+        key = self.key()
+        return connect(
+            cluster,
+            fleet.federation,
+            self.settings.credentials,
+            (key.public_key,),
+            signer=key,
+            read_secret=partial(self._read_secret, fleet),
+            environment={name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
+            clock=clock,
+            report=self.report,
+        )
+
+    async def _read_secret(self, fleet: Fleet, namespace: str, name: str) -> Mapping[str, bytes]:
+        """A Secret on the primary, which has to have credentials of another kind itself."""
+        primary = next((c for c in fleet.clusters if c.name == fleet.federation.primary), None)
+        if primary is None or primary.credentials.method == "secretRef":
+            raise SettingsError(
+                "a credential is in a Secret, but there is no primary to read it from",
+                where=f"Secret {namespace}/{name}",
+                hint="set spec.primary in federation.yaml to a cluster with credentials of another kind",
+            )
+        async with self._connect(primary, fleet) as member:
+            return await member.secret(namespace, name)
 
 
 ORIGIN = "fleetward.io/log"

@@ -7,6 +7,9 @@ from importlib import import_module
 import click
 
 from reconciler import __version__
+from reconciler.errors import FleetwardError
+
+ERROR = 2
 
 # name -> (module, help line). The line stands here so that the group's help loads no command.
 COMMANDS = {
@@ -42,6 +45,16 @@ class LazyGroup(click.Group):
         """The list of commands from the table, without loading them."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Our errors are shown while the context, with its colours, is still there."""
+        from reconciler.surfaces.cli.errors import show
+
+        try:
+            return super().invoke(ctx)
+        except FleetwardError as error:
+            show(error)
+            ctx.exit(ERROR)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -142,8 +142,9 @@ def _as_diff(content: str) -> str:
     lines = []
     for line in content.splitlines()[1:]:
         bare = line.lstrip()
-        sign = bare[:1] if bare[:1] in "+-!~" else " "
-        lines.append(("!" if sign == "~" else sign) + line[1:])
+        signed = bare[:2] in ("+ ", "- ", "! ", "~ ")
+        mark = bare[0].replace("~", "!") if signed else " "
+        lines.append(mark + " " * (len(line) - len(bare) - 1) + (bare[2:] if signed else bare))
     return "\n".join(lines) + "\n"
 
 

@@ -1,0 +1,146 @@
+"""The log opened for writing: a C2SP tlog-tiles tree of typed entries under a signed checkpoint.
+
+Rules: an append is one checkpoint for all its entries: encode, check that each follows from the state,
+then let the store stage, fsync, compare-and-swap and publish. It is durable when it returns; when it
+raises, nothing of it is in the log (only ``LogUncertainError`` does not know). A log's first checkpoint is
+that of the empty tree, so that tiles without a checkpoint are always a damage.
+
+Worked example::
+
+    log = Log.open(DirectoryStore(path), signer, origin="fleet.example/log", clock=clock)
+    log.append([TrustInitialized(...)])                              # range(0, 1)
+    [index] = log.append([Intent(...)], {change_set: envelope})
+    entry, body = Outcome.of(cluster="a", intent=index, result=OutcomeResult.APPLIED, outcomes=...)
+    log.append([entry], body)
+    log.state().cluster("a").pending                                 # ()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Self
+
+from reconciler.audit.checkpoint import Checkpoint, sign_checkpoint
+from reconciler.audit.codes import BodyError, EntryError, LogConflictError, LogReadOnlyError
+from reconciler.audit.entry import Entry, digest_of, encode, stamp
+from reconciler.audit.frontier import Frontier
+from reconciler.audit.merkle import leaf_hash
+from reconciler.audit.state import LogState, advance, problem
+from reconciler.audit.store import MAX_BODY, Store, body_path
+from reconciler.audit.tiles import WIDTH, bundle_path, encode_bundle, partials_of, tile_path
+from reconciler.audit.view import LogView
+from reconciler.model import Clock, Signer
+
+MAX_BATCH = 100_000  # entries
+_NO_BODIES: Mapping[str, bytes] = MappingProxyType({})
+
+
+class Log(LogView):
+    """An opened log that can be appended to. Open it again after ``LogConflictError``."""
+
+    _signer: Signer | None
+    _clock: Clock
+    _stale: bool
+
+    @classmethod
+    def open(
+        cls,
+        store: Store,
+        signer: Signer | None,
+        *,
+        origin: str,
+        clock: Clock,
+        public_keys: Sequence[bytes] = (),
+        state_cache: Path | None = None,
+    ) -> Self:
+        """Open and verify; without a signer it is read-only.
+
+        ``public_keys`` are accepted besides the signer's own. Raises what ``LogView`` raises.
+        """
+        own = (signer.public_key,) if signer else ()
+        log = cls(store, origin=origin, public_keys=(*own, *public_keys), state_cache=state_cache)
+        log._signer, log._clock, log._stale = signer, clock, False
+        return log
+
+    def append(self, entries: Sequence[Entry], bodies: Mapping[str, bytes] = _NO_BODIES) -> range:
+        """Append all entries under one checkpoint; their indices. Entries without a time get the clock's.
+
+        ``bodies`` are digest -> bytes; every digest that an entry names must be there or in the log.
+        Raises EntryError, BodyError, LogConflictError, LogUncertainError, LogStorageError, LogReadOnlyError.
+        """
+        signer, start = self._writable(), self.size
+        if len(entries) > MAX_BATCH:
+            raise EntryError(
+                "too many entries at once", expected=f"at most {MAX_BATCH}", got=str(len(entries))
+            )
+        if entries:
+            now = self._clock()
+            stamped = [stamp(entry, now) for entry in entries]
+            self._commit(signer, stamped, self._follow(stamped), self._body_files(stamped, bodies))
+        return range(start, self.size)
+
+    def _writable(self) -> Signer:
+        if self._signer is None:
+            raise LogReadOnlyError("this log was opened for reading", hint="configure the signing key")
+        if self._stale:
+            raise LogConflictError("this view of the log is out of date", hint="open the log again")
+        return self._signer
+
+    def _follow(self, entries: Sequence[Entry]) -> LogState:
+        """The state after ``entries``, each of which may come where it stands."""
+        state = self.state()
+        for entry in entries:
+            if reason := problem(state, state.size, entry):
+                raise EntryError(
+                    f"a {entry.kind} entry does not follow from the log: {reason}",
+                    hint="read the log's state again before you append",
+                )
+            state = advance(state, entry)
+        return state
+
+    def _body_files(self, entries: Sequence[Entry], bodies: Mapping[str, bytes]) -> dict[str, bytes]:
+        for digest, data in bodies.items():
+            if len(data) > MAX_BODY or digest_of(data) != digest:
+                raise BodyError(f"a body is over {MAX_BODY} bytes or not of its digest", got=digest[:80])
+        for digest in {d for entry in entries for d in entry.body_digests()} - bodies.keys():
+            self.body(digest)
+        return {body_path(digest): data for digest, data in bodies.items()}
+
+    def _commit(
+        self, signer: Signer, entries: Sequence[Entry], state: LogState, files: dict[str, bytes]
+    ) -> None:
+        frontier = self._frontier.copy()
+        drop = self._add_tree_files(files, frontier, [encode(entry) for entry in entries])
+        if not self.checkpoint:
+            self._publish(signer, self._frontier, {}, ())
+        self._publish(signer, frontier, files, drop)
+        self._state = state
+
+    def _publish(
+        self, signer: Signer, frontier: Frontier, files: Mapping[str, bytes], drop: Sequence[str]
+    ) -> None:
+        head = sign_checkpoint(Checkpoint(self.origin, frontier.size, frontier.root()), signer)
+        try:
+            self._store.publish(self.checkpoint, head, files, drop)
+        except LogConflictError:
+            self._stale = True
+            raise
+        self._use(head, frontier)
+
+    def _add_tree_files(
+        self, files: dict[str, bytes], frontier: Frontier, data: Sequence[bytes]
+    ) -> list[str]:
+        """Extend ``frontier``, put new bundles and tiles into ``files``; folders that full ones replace."""
+        first, width = divmod(self.size, WIDTH)
+        rows = [*(self._tree.bundle(first) if width else ()), *data]
+        full: list[str] = []
+        for n, at in enumerate(range(0, len(rows), WIDTH), first):
+            row = rows[at : at + WIDTH]
+            files[bundle_path(n, len(row))] = encode_bundle(row)
+            full += [bundle_path(n)] if len(row) == WIDTH else []
+        for tile in frontier.extend(leaf_hash(entry) for entry in data):
+            files[tile_path(tile.level, tile.n, len(tile.hashes))] = b"".join(tile.hashes)
+            full += [tile_path(tile.level, tile.n)] if len(tile.hashes) == WIDTH else []
+        return [partials_of(path) for path in full]

@@ -1,0 +1,165 @@
+"""Verification of a whole log: every file is read, nothing is believed, all findings are collected.
+
+Rules: from the top down, each tile must be what the one above it vouches for, so a finding names the very
+file that is wrong; bundles must match their tiles, entries their schema and the state before them, bodies
+their digests. Then the root is computed again from the entries alone and compared with the checkpoint.
+
+``fleetward audit verify`` prints the report; ``report.ok`` decides its exit code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from reconciler.audit import codes
+from reconciler.audit.checkpoint import PATH
+from reconciler.audit.codes import EntryError, LogDamagedError, LogStorageError
+from reconciler.audit.entry import Entry, decode, digest_of
+from reconciler.audit.frontier import Frontier, partial_levels
+from reconciler.audit.merkle import leaf_hash, root_of
+from reconciler.audit.note import MAX_NOTE
+from reconciler.audit.reader import load_bundle, load_tile
+from reconciler.audit.state import LogState, advance, problem
+from reconciler.audit.store import MAX_BODY, Store, body_path
+from reconciler.audit.tiles import WIDTH, bundle_path, tile_path, width_of
+from reconciler.model import Finding, SourceRef
+
+MAX_FINDINGS = 1000
+_Level = dict[int, list[bytes] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyReport:
+    """What was verified: ``entries`` and ``bodies`` are counts; ``root`` is the checkpoint's, 32 bytes."""
+
+    size: int
+    root: bytes
+    findings: tuple[Finding, ...]
+    entries: int
+    bodies: int
+
+    @property
+    def ok(self) -> bool:
+        """Nothing was found."""
+        return not self.findings
+
+
+@dataclass(slots=True)
+class _Run:
+    store: Store
+    frontier: Frontier
+    findings: list[Finding] = field(default_factory=list)
+    state: LogState | None = field(default_factory=LogState)
+    entries: int = 0
+    seen: set[str] = field(default_factory=set)
+
+    def report(self, code: str, path: str, message: str) -> None:
+        if len(self.findings) < MAX_FINDINGS:
+            hint = codes.CODES[code][1]
+            self.findings.append(Finding(code, message, SourceRef(path), subject=path, hint=hint))
+
+
+def verify_log(store: Store, checkpoint: bytes, frontier: Frontier) -> VerifyReport:
+    """Verify the log whose signed ``checkpoint`` and right edge were verified when it was opened."""
+    run = _Run(store, frontier)
+    if (store.read(PATH, MAX_NOTE) or b"") != checkpoint:
+        run.report(codes.CHECKPOINT_CHANGED, PATH, "the checkpoint has changed since the log was opened")
+    tiles = _verify_tiles(run)
+    again = Frontier()
+    for n in range((frontier.size + WIDTH - 1) // WIDTH):
+        _verify_bundle(run, n, tiles, again)
+    if again.size == frontier.size and again.root() != frontier.root():
+        run.report(codes.ROOT_DIFFERS, PATH, "the root recomputed from the entries is another")
+    return VerifyReport(frontier.size, frontier.root(), tuple(run.findings), run.entries, len(run.seen))
+
+
+def _verify_tiles(run: _Run) -> _Level:
+    """All tiles from the top level down; the hashes that level 0 must have, where they are known."""
+    above: _Level = {}
+    for level, partial, _ in reversed(list(partial_levels(run.frontier.size))):
+        here: _Level = {n: _verify_tile(run, level, n, above) for n in range(partial)}
+        if run.frontier.edges[level]:
+            here[partial] = _verify_edge(run, level, partial)
+        above = here
+    return above
+
+
+def _verify_tile(run: _Run, level: int, n: int, above: _Level) -> list[bytes] | None:
+    """A full tile's hashes if they are right; a tile that is wrong leaves those below it without a judge."""
+    parent = above.get(n // WIDTH)
+    try:
+        hashes = load_tile(run.store, level, n, WIDTH)
+        if parent is None or root_of(hashes) == parent[n % WIDTH]:
+            return hashes
+        run.report(
+            codes.TILE_DAMAGED, tile_path(level, n), "the tile is not what the tile above it vouches for"
+        )
+    except (LogDamagedError, LogStorageError) as error:
+        run.report(codes.TILE_DAMAGED, tile_path(level, n), error.message)
+    return None
+
+
+def _verify_edge(run: _Run, level: int, n: int) -> list[bytes]:
+    """A partial tile; its right hashes were verified with the root, so only the file can be wrong."""
+    edge = run.frontier.edges[level]
+    path = tile_path(level, n, len(edge))
+    try:
+        if load_tile(run.store, level, n, len(edge)) != edge:
+            run.report(codes.TILE_DAMAGED, path, "the partial tile has changed since the log was opened")
+    except (LogDamagedError, LogStorageError) as error:
+        run.report(codes.TILE_DAMAGED, path, error.message)
+    return edge
+
+
+def _verify_bundle(run: _Run, n: int, tiles: _Level, again: Frontier) -> None:
+    width = width_of(0, n, run.frontier.size)
+    path = bundle_path(n, width)
+    try:
+        rows = load_bundle(run.store, n, width)
+    except (LogDamagedError, LogStorageError) as error:
+        run.report(codes.BUNDLE_DAMAGED, path, error.message)
+        run.state = None  # what follows cannot be judged without what is missing
+        return
+    leaves, expected = [leaf_hash(row) for row in rows], tiles.get(n)
+    again.extend(leaves)
+    for at, row in enumerate(rows):
+        index = n * WIDTH + at
+        if expected is not None and leaves[at] != expected[at]:
+            run.report(codes.BUNDLE_DAMAGED, path, f"entry {index} is not the one that was logged")
+        _verify_entry(run, path, index, row)
+
+
+def _verify_entry(run: _Run, path: str, index: int, row: bytes) -> None:
+    try:
+        entry = decode(row)
+    except EntryError as error:
+        run.report(codes.ENTRY_INVALID, path, f"entry {index}: {error.message}")
+        run.state = None
+        return
+    run.entries += 1
+    if run.state is not None:
+        if reason := problem(run.state, index, entry):
+            run.report(codes.ENTRY_OUT_OF_ORDER, path, f"entry {index}: {reason}")
+        run.state = advance(run.state, entry)
+    for digest in _new_bodies(run, entry):
+        _verify_body(run, index, digest)
+
+
+def _new_bodies(run: _Run, entry: Entry) -> Iterator[str]:
+    for digest in entry.body_digests():
+        if digest not in run.seen:
+            run.seen.add(digest)
+            yield digest
+
+
+def _verify_body(run: _Run, index: int, digest: str) -> None:
+    path = body_path(digest)
+    try:
+        data = run.store.read(path, MAX_BODY)
+    except LogStorageError as error:
+        run.report(codes.BODY_DAMAGED, path, f"the body of entry {index}: {error.message}")
+        return
+    if data is None or digest_of(data) != digest:
+        what = "is missing" if data is None else "was altered"
+        run.report(codes.BODY_DAMAGED, path, f"the body of entry {index} {what}")

@@ -1,0 +1,73 @@
+"""What a JSON Schema cannot say of one document: fields that must fit each other.
+
+Only for documents that have passed their schema, so every shape is known.
+
+>>> [message for _, _, message in _network({"allow": [{"ports": [{"port": 90, "endPort": 80}]}]})]
+['spec.allow[0].ports[0].endPort is lower than port']
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+from reconciler.documents.spot import Spot, path_text
+from reconciler.model import Finding, Json
+
+Contradiction = tuple[str, list[str | int], str]  # code, JSON path, message
+
+
+def sense_findings(kind: str, spec: dict[str, Json], spot: Spot) -> Iterator[Finding]:
+    """The findings of one document of our own kinds."""
+    check = _CHECKS.get(kind)
+    for code, pointer, message in check(spec) if check else ():
+        yield spot.finding(code, pointer, message)
+
+
+def _network(spec: dict[str, Json]) -> Iterator[Contradiction]:
+    for section in ("allow", "deny"):
+        for index, traffic in enumerate(spec.get(section, ())):
+            base: list[str | int] = ["spec", section, index]
+            for at, port in enumerate(traffic.get("ports", ())):
+                if "endPort" in port and port["endPort"] < port["port"]:
+                    pointer = [*base, "ports", at, "endPort"]
+                    yield "FW1325", pointer, f"{path_text(pointer)} is lower than port"
+            for at, peer in enumerate(traffic.get("peers", ())):
+                yield from _excepted(peer, [*base, "peers", at, "except"])
+
+
+def _excepted(peer: dict[str, Json], base: list[str | int]) -> Iterator[Contradiction]:
+    if "except" not in peer:
+        return
+    whole = ipaddress.ip_network(peer["cidr"])
+    for at, text in enumerate(peer["except"]):
+        part = ipaddress.ip_network(text)
+        if part == whole or part.version != whole.version or not part.subnet_of(whole):  # type: ignore[arg-type]
+            yield "FW1325", [*base, at], f"{path_text([*base, at])} is not strictly inside cidr"
+
+
+def _federation(spec: dict[str, Json]) -> Iterator[Contradiction]:
+    names = Counter(signer["name"] for signer in spec["signers"])
+    keys = Counter(" ".join(key.split()[:2]) for signer in spec["signers"] for key in signer["keys"])
+    for index, signer in enumerate(spec["signers"]):
+        if names[signer["name"]] > 1:
+            yield "FW1325", ["spec", "signers", index, "name"], "two signers have the same name"
+        for at, key in enumerate(signer["keys"]):
+            if keys[" ".join(key.split()[:2])] > 1:
+                yield "FW1325", ["spec", "signers", index, "keys", at], "a key is given twice"
+
+
+def _cluster(spec: dict[str, Json]) -> Iterator[Contradiction]:
+    plugin = spec["credentials"].get("exec", {})
+    for index, word in enumerate(plugin.get("args", ())):
+        if "insecure" in word.casefold():
+            pointer: list[str | int] = ["spec", "credentials", "exec", "args", index]
+            yield "FW1344", pointer, f"{path_text(pointer)}: TLS verification cannot be skipped"
+
+
+_CHECKS: dict[str, Callable[[dict[str, Json]], Iterator[Contradiction]]] = {
+    "FederatedNetworkRule": _network,
+    "Federation": _federation,
+    "Cluster": _cluster,
+}

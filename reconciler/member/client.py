@@ -1,0 +1,208 @@
+"""``Member``: one cluster, from who answers to what was written.
+
+    async with connect(cluster, federation, Path("credentials"), keys, signer=signer) as member:
+        await member.identify()
+        seen = await member.observe(desired)
+        report = await member.apply(desired, authorization, log_index=7)
+
+- ``observe`` comes before ``apply`` and ``refresh_record``: they work on what it saw.
+- Every error says which member it is about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from reconciler import documents
+from reconciler.errors import MemberError
+from reconciler.member import errors, keeping
+from reconciler.member import observe as observing
+from reconciler.member.apply import Applier
+from reconciler.member.authorization import Authorization, verified
+from reconciler.member.credentials import CredentialSource, Host, SecretReader, credential_source
+from reconciler.member.discovery import Kinds
+from reconciler.member.health import Health
+from reconciler.member.identity import Identity, identify
+from reconciler.member.inspect import health_of, read_secret
+from reconciler.member.limits import Limits
+from reconciler.member.parent import Parent, declare, write_record
+from reconciler.member.transport import Transport
+from reconciler.model import Clock, Desired, ObjectOutcome, ObjectRef, Observation, Signer
+
+_DEFAULTS = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyReport:
+    """What became of a change set. ``health`` has what was written and is not current yet."""
+
+    outcomes: tuple[ObjectOutcome, ...]
+    record_written: bool
+    requests: int
+    error: str = ""  # "FW17xx: ..." when the run as a whole did not come to its end
+    health: Mapping[ObjectRef, Health] = field(default_factory=dict)
+
+
+class Member:
+    """One cluster's client; use it as an async context manager, in one task at a time."""
+
+    def __init__(
+        self, cluster: documents.Cluster, credentials: CredentialSource, *, public_keys: Sequence[bytes],
+        signer: Signer | None = None, limits: Limits = _DEFAULTS, report: Callable[[str], None] | None = None,
+    ) -> None:  # fmt: skip
+        self._cluster = cluster
+        self._limits = limits
+        self._signer = signer
+        self._report = report or _quiet
+        transport = Transport(
+            cluster.api_servers, cluster.ca_bundle, cluster.tls_server_name, credentials, limits
+        )
+        self._client = observing.Client(transport, Kinds(transport), tuple(public_keys))
+        self._seen: tuple[Observation, Parent] | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._client.transport.close()
+
+    @property
+    def requests(self) -> int:
+        """HTTP requests sent so far, repeated ones included."""
+        return self._client.transport.requests
+
+    async def identify(self) -> Identity:
+        """Who answers, and as whom it knows us. Raises IdentityError, MemberError."""
+        async with self._operation():
+            return await identify(self._client.transport, self._cluster.username)
+
+    async def observe(self, desired: Desired, *, deep: bool = False, adopt_check: bool = True) -> Observation:
+        """What the member has of ``desired`` and of what we put there before.
+
+        ``deep`` probes every object. Without ``adopt_check`` objects that exist without our label are not
+        looked for. Raises RecordError, WrongClusterError, MemberError.
+        """
+        async with self._operation():
+            self._seen = await observing.observe(self._client, desired, deep=deep, adopt_check=adopt_check)
+            return self._seen[0]
+
+    async def apply(self, desired: Desired, authorization: Authorization, *, log_index: int) -> ApplyReport:
+        """Applies the change set to what the last ``observe`` saw, then writes the record.
+
+        Raises when nothing was written: TrustError, NotAuthorizedError, MovedError, WrongClusterError,
+        NotPreparedError, MemberError. Afterwards everything is in the report; its time limit is
+        ``limits.apply_timeout``, and what was not done by then is reported as failed.
+        """
+        before = self.requests
+        async with self._operation():
+            signer = self._writer()
+            seen, _ = self._observed()
+            uid, parent = await observing.base(self._client)
+            view = verified(authorization, desired, seen, uid, parent.sequence)
+            kinds, namespaces = keeping.scope(desired)
+            parent = await declare(self._client.transport, parent, kinds, namespaces)
+        uids = {ref: meta.uid for ref, meta in seen.live.items()}
+        applier = Applier(self._client, self._limits, desired, uids, self._report)
+        await applier.run(view.changes)
+        record = keeping.record_after(
+            view, authorization.digest, log_index, desired, seen, parent.record, applier.outcomes
+        )
+        error = applier.error
+        written = False
+        try:
+            async with self._operation():
+                resources = await keeping.resources_of(self._client.kinds, record)
+                unsure = keeping.unsure(applier.outcomes)
+                await write_record(self._client.transport, parent, record, resources, signer, unsure)
+                written = True
+        except MemberError as failure:
+            error = error or failure
+        self._seen = None
+        outcomes = tuple(applier.outcomes[change.ref] for change in view.changes)
+        return ApplyReport(
+            outcomes, written, self.requests - before, str(error) if error else "", applier.health
+        )
+
+    async def refresh_record(self, desired: Desired, seen: Observation) -> int:
+        """Brings the record's resourceVersions up to date where a probe found nothing to change.
+
+        Returns the number of requests: 0 when it is up to date. Raises MovedError, MemberError.
+        """
+        before = self.requests
+        async with self._operation():
+            signer = self._writer()
+            record = keeping.refreshed(desired, seen)
+            if record is None:
+                return 0
+            _, parent = self._observed()
+            resources = await keeping.resources_of(self._client.kinds, record)
+            await write_record(self._client.transport, parent, record, resources, signer)
+            self._seen = None
+        return self.requests - before
+
+    async def health(self, desired: Desired) -> Mapping[ObjectRef, Health]:
+        """The health of desired objects that have a status, one list a kind. Raises MemberError."""
+        async with self._operation():
+            return await health_of(self._client, desired)
+
+    async def secret(self, namespace: str, name: str) -> Mapping[str, bytes]:
+        """A Secret's data here, decoded: the ``SecretReader`` of a primary. Raises MemberError."""
+        async with self._operation():
+            return await read_secret(self._client.transport, namespace, name)
+
+    def _observed(self) -> tuple[Observation, Parent]:
+        if self._seen is None:
+            raise errors.NotAuthorizedError("nothing was observed", hint="call observe first")
+        return self._seen
+
+    def _writer(self) -> Signer:
+        if self._signer is None:
+            raise errors.NotAuthorizedError("no key to sign the record with", hint="connect with a signer")
+        return self._signer
+
+    @asynccontextmanager
+    async def _operation(self) -> AsyncIterator[None]:
+        try:
+            await self._client.transport.refresh()
+            yield
+        except MemberError as error:
+            if not error.where.startswith(f"{self._cluster.name}"):
+                error.where = f"{self._cluster.name} {error.where}".rstrip()
+            raise
+
+
+def connect(
+    cluster: documents.Cluster, federation: documents.Federation, credentials: Path,
+    public_keys: Sequence[bytes], *, signer: Signer | None = None, read_secret: SecretReader | None = None,
+    environment: Mapping[str, str] | None = None, clock: Clock | None = None,
+    report: Callable[[str], None] | None = None,
+) -> Member:  # fmt: skip
+    """The member of a registration, with the federation's limits; connects when it is first used.
+
+    ``credentials`` is the host's credentials directory; ``signer`` is needed to apply, ``read_secret`` for
+    a ``secretRef``, ``environment`` is what exec commands get. Raises ExecRefusedError.
+    """
+    host = Host(
+        credentials, clock or _now, tuple(federation.exec_commands), dict(environment or {}), read_secret
+    )
+    limits = Limits(
+        request_timeout=federation.limits.request_timeout, apply_timeout=federation.limits.apply_timeout
+    )
+    source = credential_source(cluster.credentials, host)
+    return Member(cluster, source, public_keys=public_keys, signer=signer, limits=limits, report=report)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _quiet(_line: str) -> None:
+    """The default for ``report``."""

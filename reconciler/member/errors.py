@@ -1,0 +1,259 @@
+"""Everything that can go wrong with a member, one class and code each.
+
+``failover``: another API server of the same member may answer better. ``transient``: the same request may
+succeed later, so it is retried with backoff. What is neither is raised at once.
+
+>>> str(ForbiddenError("may not list roles", where="member-a", hint="grant list on roles"))
+'FW1711: member-a: may not list roles. To fix: grant list on roles'
+"""
+
+from typing import ClassVar
+
+from reconciler.errors import MemberError
+
+CODES: dict[str, tuple[str, str]] = {
+    "FW1700": ("a member cannot be reached, believed or written", "read the message; it names the cause"),
+    "FW1701": ("no connection to any API server", "check apiServers, the network and firewalls"),
+    "FW1702": ("the API server did not answer in time", "check its load, or raise limits.requestTimeout"),
+    "FW1703": ("the API server's certificate is signed by an unknown CA", "put its CA into caBundle"),
+    "FW1704": ("the API server's certificate is not valid now", "renew it, and check both clocks"),
+    "FW1705": ("the API server's certificate is for another name", "set tlsServerName or mend the URL"),
+    "FW1706": ("the API server answered with a redirect", "register the URL that it leads to"),
+    "FW1707": ("the answer is not a Kubernetes API answer", "check that the URL is an API server's"),
+    "FW1708": ("the answer is larger than allowed", "look for what answers instead of the API server"),
+    "FW1709": ("the connection broke in the middle of an answer", "retried; check load balancers on the way"),
+    "FW1710": ("the API server does not accept the credentials (401)", "renew them; see `credentials`"),
+    "FW1711": ("the reconciler lacks a right on the member (403)", "grant the verb that the message names"),
+    "FW1712": ("the object or kind does not exist on the member (404)", "install what defines it"),
+    "FW1713": ("the object changed or belongs to another manager (409)", "plan again, or `conflict: take`"),
+    "FW1714": ("the API server refuses the object (400, 422)", "mend the fields that the message names"),
+    "FW1715": ("the API server is overloaded (429)", "retried; lower the load or raise its limits"),
+    "FW1716": ("the API server failed (5xx)", "retried; look at the member's control plane"),
+    "FW1717": ("the member's credentials cannot be used", "mend the file, Secret or command named"),
+    "FW1718": ("the exec command is not allowed", "add that very argv to credentials.execCommands"),
+    "FW1719": ("the credentials belong to another user than registered", "set spec.username of the Cluster"),
+    "FW1720": (
+        "the record on the member is not ours or was altered",
+        "see the runbook: find who, then delete it",
+    ),
+    "FW1721": (
+        "the record belongs to another cluster",
+        "a registration points to the wrong or a restored cluster",
+    ),
+    "FW1722": ("the member is not prepared", "kubectl apply -f template/bootstrap/member.yaml on it"),
+    "FW1723": ("apply was given something that was not authorized", "a defect or an attack: report it"),
+    "FW1724": ("the member moved since the plan was made", "nothing to do: the next run plans again"),
+    "FW1725": ("a CustomResourceDefinition did not become established", "read its conditions"),
+    "FW1726": ("the TLS connection failed", "check TLS versions and the client certificate"),
+    "FW1727": ("the member does not know the kind", "install its CustomResourceDefinition first"),
+    "FW1728": ("the record does not fit into the member", "split the fleet: too many objects for one member"),
+    "FW1729": ("something that the object needs failed first", "mend that; this one follows"),
+    "FW1730": (
+        "the run on the member took too long",
+        "raise limits.applyTimeout, or look at the member's load",
+    ),
+}
+
+
+class ReplyError(MemberError):
+    """What one request to one API server came to; ``retry_after`` is in seconds."""
+
+    failover: ClassVar[bool] = False
+    transient: ClassVar[bool] = False
+    retry_after: float | None = None
+
+
+class UnreachableError(ReplyError):
+    """No connection: refused, no route, unknown host."""
+
+    code = "FW1701"
+    failover = transient = True
+
+
+class SlowError(ReplyError):
+    """No answer within the request timeout."""
+
+    code = "FW1702"
+    failover = transient = True
+
+
+class UnknownAuthorityError(ReplyError):
+    """The certificate is not signed by caBundle."""
+
+    code = "FW1703"
+    failover = True
+
+
+class ExpiredCertificateError(ReplyError):
+    """The certificate is expired or not yet valid."""
+
+    code = "FW1704"
+    failover = True
+
+
+class WrongNameError(ReplyError):
+    """The certificate's names do not include the host or tlsServerName."""
+
+    code = "FW1705"
+    failover = True
+
+
+class RedirectError(ReplyError):
+    """A 3xx answer; credentials are never sent along."""
+
+    code = "FW1706"
+    failover = True
+
+
+class NotKubernetesError(ReplyError):
+    """An answer that is not JSON or not of the expected shape."""
+
+    code = "FW1707"
+    failover = True
+
+
+class TooLargeError(ReplyError):
+    """An answer above the size limit; reading stopped there."""
+
+    code = "FW1708"
+
+
+class CutError(ReplyError):
+    """The connection ended before the answer did."""
+
+    code = "FW1709"
+    failover = transient = True
+
+
+class UnauthorizedError(ReplyError):
+    """401, after the credentials were read once more."""
+
+    code = "FW1710"
+
+
+class ForbiddenError(ReplyError):
+    """403, from RBAC or an admission policy."""
+
+    code = "FW1711"
+
+
+class NotFoundError(ReplyError):
+    """404."""
+
+    code = "FW1712"
+
+
+class ConflictError(ReplyError):
+    """409: a field of another manager, or an object that changed in between.
+
+    ``managers`` is how the API server names them: ``("kubectl-edit", "Update", "", ".spec.replicas")``.
+    """
+
+    code = "FW1713"
+    managers: tuple[tuple[str, str, str, str], ...] = ()
+
+
+class InvalidError(ReplyError):
+    """400 or 422: the object is refused as it is."""
+
+    code = "FW1714"
+
+
+class ThrottledError(ReplyError):
+    """429, after all tries."""
+
+    code = "FW1715"
+    transient = True
+
+
+class ServerError(ReplyError):
+    """5xx, after all tries."""
+
+    code = "FW1716"
+    transient = True
+    failover = True
+
+
+class CredentialError(MemberError):
+    """Credentials that cannot be read or are of a refused sort."""
+
+    code = "FW1717"
+
+
+class ExecRefusedError(MemberError):
+    """An exec command that the Federation does not allow."""
+
+    code = "FW1718"
+
+
+class IdentityError(MemberError):
+    """The member knows us as somebody else than the registration says."""
+
+    code = "FW1719"
+
+
+class RecordError(MemberError):
+    """The record cannot be believed."""
+
+    code = "FW1720"
+
+
+class WrongClusterError(MemberError):
+    """Record or authorization were made for another cluster."""
+
+    code = "FW1721"
+
+
+class NotPreparedError(MemberError):
+    """Namespace or rights of the bootstrap are missing."""
+
+    code = "FW1722"
+
+
+class NotAuthorizedError(MemberError):
+    """The change set does not cover what apply was asked to do."""
+
+    code = "FW1723"
+
+
+class MovedError(MemberError):
+    """The record on the member is not the one that the plan was made from."""
+
+    code = "FW1724"
+
+
+class NotEstablishedError(MemberError):
+    """A CRD was refused or took too long."""
+
+    code = "FW1725"
+
+
+class TlsError(ReplyError):
+    """A handshake that failed for another reason than the certificate's."""
+
+    code = "FW1726"
+    failover = True
+
+
+class UnknownKindError(MemberError):
+    """Neither table, record, desired CRDs nor discovery know the kind."""
+
+    code = "FW1727"
+
+
+class RecordTooLargeError(MemberError):
+    """More record than etcd takes."""
+
+    code = "FW1728"
+
+
+class NeedsFailedError(MemberError):
+    """The namespace or CRD of the object failed."""
+
+    code = "FW1729"
+
+
+class OutOfTimeError(MemberError):
+    """The whole operation ran out of time."""
+
+    code = "FW1730"

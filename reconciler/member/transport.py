@@ -1,0 +1,239 @@
+"""HTTPS to one member: raw bytes in and out, everything else is refused or retried here.
+
+- The API servers are tried in order from the one that answered last; no connection, a timeout, a cut
+  answer or a bad certificate moves on to the next. Every request here may be sent twice: server-side
+  apply, DELETE with preconditions, PUT with a resourceVersion and reads are all idempotent.
+- 429 and 5xx are tried again after ``Retry-After`` or a growing, fully jittered pause; 401 after one re-read
+  of the credentials. What is left when the tries are used up is raised.
+- Redirects are never followed. Answers are read up to a limit and must be JSON.
+- No proxy, cookie or netrc of the surroundings has an effect.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import orjson
+from yarl import URL
+
+from reconciler import __version__
+from reconciler.member import errors, tls
+from reconciler.member.credentials import CredentialSource, Login
+from reconciler.member.limits import Limits
+from reconciler.member.status import refusal
+
+JSON = "application/json"
+APPLY = "application/apply-patch+yaml"  # JSON is YAML; this type takes both
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One API request; ``path`` starts with "/" and is already escaped, query included."""
+
+    method: str
+    path: str
+    body: bytes | None = None
+    accept: str = JSON
+    content_type: str = JSON
+    audit_id: str = ""
+    large: bool = False  # a list: may take longer and be larger
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A 2xx answer."""
+
+    status: int
+    body: bytes
+
+    def json(self) -> Any:
+        """The body's value. Raises NotKubernetesError."""
+        try:
+            return orjson.loads(self.body)
+        except orjson.JSONDecodeError as error:
+            raise errors.NotKubernetesError(
+                "the answer is not JSON", hint=errors.CODES["FW1707"][1]
+            ) from error
+
+
+class Transport:
+    """One member's connections. Open it before use; ``requests`` counts what was sent."""
+
+    def __init__(
+        self,
+        servers: tuple[str, ...],
+        ca_bundle: str,
+        server_name: str,
+        source: CredentialSource,
+        limits: Limits,
+    ) -> None:
+        self._servers = tuple(_checked(server) for server in servers)
+        self._ca_bundle = ca_bundle
+        self._server_name = server_name or None
+        self._source = source
+        self._limits = limits
+        self._current = 0
+        self._login = Login()
+        self._session: aiohttp.ClientSession | None = None
+        self._headers: dict[str, str] = {}
+        self._reload = asyncio.Lock()
+        self.requests = 0
+
+    async def close(self) -> None:
+        """Closes all connections; the next request opens new ones."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def refresh(self, *, fresh: bool = False) -> None:
+        """Reads the credentials again; connections stay unless the client certificate changed."""
+        login = await self._source.load(fresh=fresh)
+        if self._session is None or login.certificate != self._login.certificate:
+            await self.close()
+            self._session = self._new_session(login)
+        self._login = login
+        self._headers = {"User-Agent": f"fleetward/{__version__}", "Accept-Encoding": "identity"}
+        if login.token:
+            self._headers["Authorization"] = f"Bearer {login.token}"
+
+    def _new_session(self, login: Login) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=self._limits.concurrency, ssl=tls.tls_context(self._ca_bundle, login), ttl_dns_cache=60
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+        )
+
+    async def send(self, request: Request) -> Answer:
+        """The 2xx answer. Raises the MemberError of the last try."""
+        if self._session is None:
+            await self.refresh()
+        login = self._login
+        try:
+            return await self._persist(request)
+        except errors.UnauthorizedError:
+            await self._reload_after(login)
+            return await self._persist(request)
+
+    async def _reload_after(self, used: Login) -> None:
+        # Many requests fail together when a token runs out; the first one reads it again for all.
+        async with self._reload:
+            if self._login is used:
+                await self.refresh(fresh=True)
+
+    async def _persist(self, request: Request) -> Answer:
+        for attempt in range(self._limits.tries):
+            try:
+                return await self._round(request)
+            except errors.ReplyError as error:
+                if not error.transient or attempt + 1 == self._limits.tries:
+                    raise
+                await asyncio.sleep(self._pause(attempt, error.retry_after))
+        raise AssertionError("unreachable")
+
+    def _pause(self, attempt: int, asked: float | None) -> float:
+        longest = self._limits.longest_pause.total_seconds()
+        ceiling = min(longest, self._limits.backoff.total_seconds() * 2**attempt)
+        jitter = random.uniform(0, ceiling)  # noqa: S311 - spreads load, hides nothing
+        return min(longest, asked) + jitter / 4 if asked is not None else jitter
+
+    async def _round(self, request: Request) -> Answer:
+        """Every API server once, until one answers."""
+        failed: list[errors.ReplyError] = []
+        for _ in self._servers:
+            index = self._current
+            try:
+                return await self._once(self._servers[index], request)
+            except errors.ReplyError as error:
+                if not error.failover:
+                    raise
+                failed.append(error)
+                if self._current == index:  # another request may have moved on already
+                    self._current = (index + 1) % len(self._servers)
+        raise _most_useful(failed)
+
+    async def _once(self, server: str, request: Request) -> Answer:
+        session = self._session
+        if session is None:
+            raise errors.UnreachableError("the member is closed", where=server)
+        self.requests += 1
+        limits = self._limits
+        time = limits.list_timeout if request.large else limits.request_timeout
+        size = limits.max_list if request.large else limits.max_object
+        try:
+            async with session.request(
+                request.method, URL(server + request.path, encoded=True), data=request.body,
+                headers=self._headers_of(request), allow_redirects=False, server_hostname=self._server_name,
+                timeout=aiohttp.ClientTimeout(total=time.total_seconds()),
+            ) as response:  # fmt: skip
+                body = await _read(response, size, server)
+                if response.status < 300:
+                    _check_type(response, server)
+                    return Answer(response.status, body)
+                raise _refused(response, body, server)
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise tls.translate(error, server) from error
+
+    def _headers_of(self, request: Request) -> dict[str, str]:
+        headers = {**self._headers, "Accept": request.accept}
+        if request.body is not None:
+            headers["Content-Type"] = request.content_type
+        if request.audit_id:
+            headers["Audit-ID"] = request.audit_id
+        return headers
+
+
+async def _read(response: aiohttp.ClientResponse, limit: int, server: str) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    async for part in response.content.iter_any():
+        size += len(part)
+        if size > limit:
+            response.close()
+            raise errors.TooLargeError(
+                "the answer is too large", expected=f"at most {limit} bytes", where=server,
+                hint=errors.CODES["FW1708"][1],
+            )  # fmt: skip
+        parts.append(part)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _check_type(response: aiohttp.ClientResponse, server: str) -> None:
+    if response.content_type != JSON:
+        raise errors.NotKubernetesError(
+            "the answer is not JSON", expected=JSON, got=response.content_type[:100], where=server,
+            hint=errors.CODES["FW1707"][1],
+        )  # fmt: skip
+
+
+def _refused(response: aiohttp.ClientResponse, body: bytes, server: str) -> errors.ReplyError:
+    error = refusal(response.status, body, server)
+    asked = response.headers.get("Retry-After", "")
+    if asked.isascii() and asked.isdigit() and len(asked) < 7:
+        error.retry_after = float(asked)
+    return error
+
+
+def _most_useful(failed: list[errors.ReplyError]) -> errors.ReplyError:
+    """The first API server's error, since it is the one meant; the others' are named in it."""
+    transient = [error for error in failed if error.transient]
+    chosen = (transient or failed)[0]
+    others = [f"{error.where} {error.code}" for error in failed if error is not chosen]
+    if others:
+        chosen.got = f"{chosen.got} (also tried: {', '.join(others)})".strip()
+    return chosen
+
+
+def _checked(server: str) -> str:
+    url = URL(server)
+    if url.scheme != "https" or not url.host or url.user or url.password or url.query_string or url.fragment:
+        raise errors.CredentialError(
+            "not an API server's URL", expected="https://host:port", got=url.host or "no host",
+            hint="mend spec.apiServers of the Cluster",
+        )  # fmt: skip
+    return server.rstrip("/")

@@ -1,0 +1,120 @@
+"""The room's door: one fleet repository, from a path or a URL.
+
+Rules: see the modules; this one only puts them together.
+
+- ``locations`` judges the location, ``mirror`` fetches a URL, ``revisions`` names commits.
+- ``objects`` reads, ``commits`` and ``trees`` parse, ``snapshot`` and ``worktree`` list, ``history`` walks.
+
+>>> repo = Repository.open("git@git.example:fleet.git", cache_dir=Path("cache"))  # doctest: +SKIP
+>>> repo.fetch()  # doctest: +SKIP
+>>> tip = repo.resolve("refs/heads/main")  # doctest: +SKIP
+>>> [commit.subject for commit in repo.commits(last_accepted, tip)]  # doctest: +SKIP
+['Give support read access', 'Merge pull request #7']
+>>> repo.snapshot(tip).read("federation.yaml")[:11]  # doctest: +SKIP
+b'apiVersion:'
+"""
+
+import re
+from pathlib import Path
+
+import pygit2
+from pygit2.enums import Option
+
+from reconciler.model import Snapshot
+from reconciler.repository.commits import Commit, parse_commit
+from reconciler.repository.errors import LocationError, OwnershipError, RevisionError
+from reconciler.repository.history import between
+from reconciler.repository.locations import parse_location
+from reconciler.repository.mirror import REMOTE_HEAD, Mirror
+from reconciler.repository.objects import Objects
+from reconciler.repository.revisions import Revisions
+from reconciler.repository.snapshot import Snapshots
+from reconciler.repository.text import printable
+from reconciler.repository.worktree import worktree_snapshot
+
+_ID = re.compile(r"[0-9a-f]{40}\Z")
+
+# Reading objects runs no code that a repository configures, so ownership is not about that. It is about whose
+# refs, alternates and index are believed: like git, only the user's own or those in ``safe.directory``.
+pygit2.option(Option.SET_OWNER_VALIDATION, True)
+
+
+class Repository:
+    """A fleet repository. Safe to keep open: what it remembers is keyed by object id."""
+
+    def __init__(self, repo: pygit2.Repository, location: str, mirror: Mirror | None, timeout: float) -> None:
+        self.location = location
+        self._repo = repo
+        self._mirror = mirror
+        self._timeout = timeout
+        self._objects = Objects(repo)
+        self._snapshots = Snapshots(self._objects)
+        self._revisions = Revisions(repo, self._objects, head=REMOTE_HEAD if mirror else "HEAD")
+
+    @classmethod
+    def open(cls, location: str, *, cache_dir: Path, timeout: float = 60) -> "Repository":
+        """Open a path (a work tree or any folder in it, or bare) or a URL (mirrored below ``cache_dir``).
+
+        ``timeout`` is in seconds for one ``fetch``. Nothing is fetched here. Raises LocationError,
+        OwnershipError, FetchError.
+        """
+        place = parse_location(location)
+        if place.is_url:
+            mirror = Mirror(place, cache_dir)
+            return cls(mirror.repository(), place.shown, mirror, timeout)
+        return cls(_open_path(place.shown), place.shown, None, timeout)
+
+    def fetch(self) -> None:
+        """Bring a URL's mirror up to date; nothing for a path. Raises FetchError, FetchTimeoutError."""
+        if self._mirror is not None:
+            self._mirror.fetch(self._timeout)
+
+    def resolve(self, rev: str) -> str:
+        """The full commit id of ``rev`` (see ``revisions``). Raises RevisionError."""
+        return self._revisions.resolve(rev)
+
+    def commit(self, oid: str) -> Commit:
+        """One commit by full id. Raises RevisionError, and Missing-, Corrupt- or MalformedObjectError."""
+        return parse_commit(_full(oid), self._objects.fetch(oid, "commit"))
+
+    def commits(self, old: str | None, new: str) -> tuple[Commit, ...]:
+        """Every commit in old..new by all parents, parents before children; ``old`` None: all of them.
+
+        Full ids. Raises NotDescendantError when ``new`` does not build on ``old``, ShallowError when the
+        clone ends before it, LimitError, and as ``commit`` does.
+        """
+        ids = between(self._objects, old and _full(old), _full(new), shallow=self._repo.is_shallow)
+        return tuple(self.commit(oid) for oid in ids)
+
+    def snapshot(self, commit: str) -> Snapshot:
+        """The fleet's files at a commit (full id). Raises UnsafeTreeError, LimitError, and as ``commit``."""
+        found = self.commit(commit)
+        return self._snapshots.of(found.id, found.tree)
+
+    def worktree(self) -> Snapshot:
+        """The fleet's files on disk. Raises WorktreeError, UnsafeTreeError, LimitError."""
+        return worktree_snapshot(self._repo)
+
+
+def _full(oid: str) -> str:
+    if not _ID.match(oid):
+        raise RevisionError("not a full commit id", expected="40 hex digits", got=printable(oid, 80))
+    return oid
+
+
+def _open_path(path: str) -> pygit2.Repository:
+    try:
+        return pygit2.Repository(path)
+    except (pygit2.GitError, KeyError, ValueError, OSError) as error:
+        raise _unusable(path, str(error)) from error
+
+
+def _unusable(path: str, said: str) -> LocationError | OwnershipError:
+    if "is not owned by" in said:
+        hint = "own it, or run `git config --global --add safe.directory PATH`"
+        return OwnershipError("repository belongs to another user", where=path, hint=hint)
+    if "object format" in said or "objectformat" in said:
+        hint = "use a repository with SHA-1 object names, which is git's default"
+        return LocationError("cannot read repositories with SHA-256 object names", where=path, hint=hint)
+    hint = "give the path of a Git repository, or make one with `fleetward init`"
+    return LocationError("no Git repository here", got=printable(said, 200), where=path, hint=hint)

@@ -1,0 +1,45 @@
+"""trust: whose signature a commit carries, and the reconciler's own signature on what it applies."""
+
+from reconciler.trust.changeset import (
+    Change,
+    ChangeAction,
+    ChangeSet,
+    SignedChangeSet,
+    base_digest,
+    open_change_set,
+    sign_change_set,
+)
+from reconciler.trust.commits import CommitVerdict, SignedObject, VerifiedSigner, verify_commit, verify_range
+from reconciler.trust.errors import CODES
+from reconciler.trust.keys import (
+    ReconcilerKey,
+    generate,
+    key_id,
+    load,
+    load_text,
+    parse_public_key,
+    public_key_text,
+)
+
+__all__ = [
+    "CODES",
+    "Change",
+    "ChangeAction",
+    "ChangeSet",
+    "CommitVerdict",
+    "ReconcilerKey",
+    "SignedChangeSet",
+    "SignedObject",
+    "VerifiedSigner",
+    "base_digest",
+    "generate",
+    "key_id",
+    "load",
+    "load_text",
+    "open_change_set",
+    "parse_public_key",
+    "public_key_text",
+    "sign_change_set",
+    "verify_commit",
+    "verify_range",
+]

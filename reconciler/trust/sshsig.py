@@ -1,0 +1,113 @@
+"""SSH signatures (OpenSSH PROTOCOL.sshsig): the armour, the blob, the check.
+
+Rules:
+- The armour is exact: the two marker lines, between them canonical base64 in lines of 1 to 76 characters,
+  LF line ends, nothing before or after.
+- Version 1; the hash is sha256 or sha512; the namespace is the one asked for; ``reserved`` is empty
+  (ssh-keygen neither writes nor covers it, so anything could be put there). Nothing is left over.
+- What is signed names the namespace, so a signature of a file can never pass for one of a commit.
+
+Steps: 1. parse; 2. namespace; 3. hash; 4. signature over magic, namespace, the empty reserved field, hash
+name and the digest of the message.
+
+>>> signature = parse(armoured)  # doctest: +SKIP
+>>> signature.key.fingerprint  # doctest: +SKIP
+'SHA256:cbAcyQCSL60m1sRupRDygR+IlLrGqQhGg1mUql1x5hM'
+>>> verify(signature, message, namespace="git")  # doctest: +SKIP
+"""
+
+import base64
+import binascii
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from reconciler.trust.errors import MalformedSignatureError, NamespaceError, WeakHashError
+from reconciler.trust.sshkeys import SshKey, parse_key
+from reconciler.trust.wire import Reader, WireError, string
+
+MAX_ARMOUR: Final = 64 << 10  # bytes
+BEGIN: Final = b"-----BEGIN SSH SIGNATURE-----"
+_ARMOUR = re.compile(
+    BEGIN + rb"\n((?:[A-Za-z0-9+/=]{1,76}\n)+)-----END SSH SIGNATURE-----\n?",
+)
+_MAGIC = b"SSHSIG"
+_HASHES = {"sha256": hashlib.sha256, "sha512": hashlib.sha512}
+
+
+@dataclass(frozen=True, slots=True)
+class SshSignature:
+    """A parsed signature; nothing about it is trusted before ``verify``."""
+
+    key: SshKey
+    namespace: bytes
+    hash_name: str
+    signature: bytes  # wire form: algorithm, blob, and for security keys flags and counter
+
+
+def parse(armoured: bytes) -> SshSignature:
+    """Parse an armoured signature. Raises MalformedSignatureError, KeyTypeError."""
+    match = _ARMOUR.fullmatch(armoured) if len(armoured) <= MAX_ARMOUR else None
+    if not match:
+        raise _malformed("armour that is not exact")
+    lines = match[1].replace(b"\n", b"")
+    try:
+        blob = base64.b64decode(lines, validate=True)
+        if base64.b64encode(blob) != lines:
+            raise _malformed("base64 that is not canonical")
+        return _parse_blob(blob)
+    except (binascii.Error, WireError) as error:
+        raise _malformed(str(error)) from error
+
+
+def _parse_blob(blob: bytes) -> SshSignature:
+    reader = Reader(blob)
+    if reader.take(len(_MAGIC)) != _MAGIC:
+        raise WireError("no SSHSIG at the start")
+    version = reader.u32()
+    if version != 1:
+        raise WireError(f"version {version}")
+    key, namespace, reserved = reader.string(), reader.string(), reader.string()
+    hash_name, signature = reader.text(), reader.string()
+    reader.end()
+    if reserved:
+        raise WireError("a reserved field that is not empty")
+    return SshSignature(parse_key(key), namespace, hash_name, signature)
+
+
+def verify(signature: SshSignature, message: bytes, *, namespace: str) -> None:
+    """Raise unless ``signature.key`` signed ``message`` for ``namespace``; whose key it is, is not judged.
+
+    Raises as ``check_purpose`` and ``SshKey.verify`` do.
+    """
+    digest = check_purpose(signature, namespace=namespace)
+    fields = (
+        signature.namespace,
+        b"",
+        signature.hash_name.encode(),
+        digest(message).digest(),
+    )
+    signature.key.verify(signature.signature, _MAGIC + b"".join(map(string, fields)))
+
+
+def check_purpose(signature: SshSignature, *, namespace: str) -> "Callable[[bytes], hashlib._Hash]":
+    """The signature's hash function, if it claims ``namespace``. Raises NamespaceError, WeakHashError."""
+    if signature.namespace != namespace.encode():
+        got = signature.namespace.decode("ascii", "backslashreplace")
+        shown = got if got.isprintable() and len(got) < 64 else "another"
+        hint = "sign with `git commit -S`; a signature of a file cannot stand in for one"
+        raise NamespaceError("signature has another purpose", expected=namespace, got=shown, hint=hint)
+    digest = _HASHES.get(signature.hash_name)
+    if digest is None:
+        hint = "sign again with ssh-keygen's default"
+        raise WeakHashError(
+            "hash is not accepted", expected="sha256 or sha512", got=signature.hash_name, hint=hint
+        )
+    return digest
+
+
+def _malformed(got: str) -> MalformedSignatureError:
+    hint = "sign again with an unmodified git and ssh-keygen"
+    return MalformedSignatureError("SSH signature is not well formed", got=got, hint=hint)
