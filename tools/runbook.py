@@ -29,14 +29,20 @@ TABLES = (
 )
 GROUPS = {
     "FW10": ("Settings and use", "The command line: flags, variables, folders."),
-    "FW11": ("Repository", "Git: locations, revisions, commits, trees. Nothing is applied when one stops a run."),
+    "FW11": (
+        "Repository",
+        "Git: locations, revisions, commits, trees. Nothing is applied when one stops a run.",
+    ),
     "FW12": ("Trust", "Who signed what, the reconciler's key, change sets, and which commit is accepted."),
     "FW13": ("Documents", "YAML, schemas, places, names. All are findings with file and line."),
     "FW14": ("Compile", "What documents become for one cluster. All but FW1400 are findings."),
     "FW15": ("Gate", "OPA and its rules. A gate without a verdict refuses the commit."),
     "FW16": ("Plan", "The guards. They refuse one member's plan; the other members go on."),
     "FW17": ("Member", "One cluster: connection, login, rights, apply. The other members go on."),
-    "FW18": ("Audit log", "What cannot be read, believed or made durable. Nothing is applied without the log."),
+    "FW18": (
+        "Audit log",
+        "What cannot be read, believed or made durable. Nothing is applied without the log.",
+    ),
     "FW19": ("Sandbox and programs", "Local control planes, and the programs that fleetward builds."),
 }
 HEAD = """<!-- Made by tools/runbook.py from docs/runbook.d/ and the tables of codes. Do not edit. -->
@@ -51,7 +57,9 @@ Exit codes: 0 good; 1 the answer is no (findings, changes, not converged); 2 an 
 [The log cannot be written](#the-log-cannot-be-written).
 
 In the commands, `STATE` is the folder that `--state` or `FLEETWARD_STATE` names. By default it is
-`fleetward/<fleet>-<digest>` in the user's state folder (`~/.local/state` on Linux).
+`fleetward/<fleet>-<digest>` in the user's state folder (`~/.local/state` on Linux). `CACHE` is the folder of
+`--cache` or `FLEETWARD_CACHE`, by default `fleetward` in the user's cache folder; `CREDENTIALS` that of
+`--credentials` or `FLEETWARD_CREDENTIALS`, by default `STATE/credentials`.
 """
 
 

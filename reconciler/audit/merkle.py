@@ -142,12 +142,14 @@ def check_inclusion(leaf: bytes, index: int, size: int, path: Sequence[bytes], r
 
 def check_consistency(old: int, old_root: bytes, size: int, root: bytes, path: Sequence[bytes]) -> None:
     """RFC 9162 2.1.4.2: the tree of ``size`` starts with the tree of ``old``. Raises ProofError."""
+    if not 0 <= old <= size:
+        raise ProofError("no consistency between these sizes", got=f"{old} and {size}")
     if old in (0, size):
         if path or (old == size and old_root != root) or (old == 0 and old_root != EMPTY_ROOT):
             raise ProofError("two trees of these sizes need an empty proof and equal roots")
         return
-    if not 0 < old < size or not path:
-        raise ProofError("the consistency proof cannot be for these sizes", got=f"{old} and {size}")
+    if not path:
+        raise ProofError("the consistency proof is empty", got=f"sizes {old} and {size}")
     first, last, hashes = old - 1, size - 1, list(path)
     while first & 1:
         first, last = first >> 1, last >> 1

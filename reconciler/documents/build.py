@@ -59,7 +59,7 @@ def build_cluster(document: Document, defaults: Defaults) -> Cluster:
         name=ClusterName(document.name),
         labels=document.body["metadata"].get("labels", {}),
         api_servers=tuple(spec["apiServers"]),
-        ca_bundle=spec["caBundle"],
+        ca_bundle=spec.get("caBundle", ""),
         tls_server_name=spec.get("tlsServerName", ""),
         credentials=build_credentials(spec["credentials"]),
         source=document.source,

@@ -28,6 +28,7 @@ import orjson
 
 from reconciler.gate.answers import shown
 from reconciler.gate.errors import GateAnswerError, GateDiedError, GateTimeoutError
+from reconciler.gate.inputs import encoded
 from reconciler.gate.process import KEEPER, Workspace, environment, head
 from reconciler.gate.source import GateSource
 from reconciler.model import Json
@@ -66,8 +67,8 @@ class ChildOpa:
 
         Raises GateTimeoutError, GateDiedError or GateAnswerError.
         """
+        body = encoded({"input": given})
         address = self._running()
-        body = orjson.dumps({"input": given})
         try:
             answer = ask(address, body, self._timeout)
         except GateTimeoutError:

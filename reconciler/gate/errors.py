@@ -23,7 +23,7 @@ CODES: dict[str, tuple[str, str]] = {
     "FW1504": ("OPA did not answer in time.", "Simplify the rule, or raise spec.gate.timeout."),
     "FW1505": ("OPA could not be started, or died.", "Read OPA's last words; look at memory and disk."),
     "FW1506": ("OPA's answer is no verdict.", "Make deny and warn sets of strings or of finding objects."),
-    "FW1507": ("A gate module cannot be read.", "Keep modules UTF-8, below 1 MiB, at most 500 of them."),
+    "FW1507": ("A gate module or the input cannot be read.", "Keep modules UTF-8, below 1 MiB, at most 500."),
     "FW1508": ("The central OPA cannot be used.", "Check spec.gate.url and the policies loaded there."),
     DENY: ("A gate rule denies a document or a change.", "Follow the finding's hint."),
     WARN: ("A gate rule warns about a document or a change.", "Follow the finding's hint, or accept it."),
@@ -67,7 +67,7 @@ class GateAnswerError(GateError):
 
 
 class GateSourceError(GateError):
-    """A module that cannot be read, or has a path that cannot be used."""
+    """A module that cannot be read or has an unusable path, or an input that JSON cannot say."""
 
     code = "FW1507"
 

@@ -22,6 +22,7 @@ from typing import Any
 
 import orjson
 
+from reconciler.gate.errors import GateSourceError
 from reconciler.model import Json, SourceRef
 
 Locate = Callable[[str, tuple[str | int, ...]], SourceRef]
@@ -108,9 +109,17 @@ def queries(given: GateInput, now: datetime, chunk: int | None) -> list[Query]:
     if isinstance(given, ChangesInput):
         return [Query("", tuple(given.changes), _changes_context(given, moment))]
     context = _content_context(given, moment)
-    digest = hashlib.sha256(orjson.dumps(context, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    digest = hashlib.sha256(encoded(context)).hexdigest()
     parts = chunks(given.documents, chunk) if chunk else [_sorted(given.documents)]
     return [Query(_name(digest, part), part, context) for part in parts]
+
+
+def encoded(value: Json) -> bytes:
+    """Canonical JSON. Raises GateSourceError for what JSON cannot say (a date, a lone surrogate, 2**64)."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except TypeError as error:
+        raise GateSourceError("the input cannot be written as JSON", got=str(error)) from error
 
 
 def chunks(documents: Sequence[GateDocument], size: int) -> list[tuple[GateDocument, ...]]:

@@ -30,6 +30,7 @@ from reconciler.model import (
     APPLYSET_ID,
     LABEL_PART_OF,
     Desired,
+    Json,
     LiveMeta,
     ObjectRef,
     Observation,
@@ -140,23 +141,26 @@ def parse_list(body: bytes, resource: Resource) -> Page:
     collecting = gc.isenabled()
     gc.disable()  # see record.decode
     try:
-        value = orjson.loads(body)
-        page = Page(token=value["metadata"].get("continue", ""))
-        live, group, kind, version = page.live, resource.group, resource.kind, resource.version
-        for item in value["items"] or ():  # Go writes an empty list as null
-            meta = item["metadata"]
-            annotations = meta.get("annotations")
-            ref = ObjectRef(group, kind, meta.get("namespace", ""), meta["name"])
-            digest = annotations.get(ANNOTATION_DIGEST, "") if annotations else ""
-            live[ref] = LiveMeta(meta["uid"], meta["resourceVersion"], digest, version)
-            if "deletionTimestamp" in meta:
-                page.leaving.add(ref)
-        return page
+        return _page(orjson.loads(body), resource)
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
         raise errors.NotKubernetesError("not a metadata list", hint=errors.CODES["FW1707"][1]) from error
     finally:
         if collecting:
             gc.enable()
+
+
+def _page(value: Json, resource: Resource) -> Page:
+    page = Page(token=value["metadata"].get("continue", ""))
+    live, group, kind, version = page.live, resource.group, resource.kind, resource.version
+    for item in value["items"] or ():  # Go writes an empty list as null
+        meta = item["metadata"]
+        annotations = meta.get("annotations")
+        ref = ObjectRef(group, kind, meta.get("namespace", ""), meta["name"])
+        digest = annotations.get(ANNOTATION_DIGEST, "") if annotations else ""
+        live[ref] = LiveMeta(meta["uid"], meta["resourceVersion"], digest, version)
+        if "deletionTimestamp" in meta:
+            page.leaving.add(ref)
+    return page
 
 
 def _ours(found: Page, desired: Desired, record: Record | None) -> Live:

@@ -20,6 +20,8 @@ from reconciler.model import FIELD_MANAGER, DesiredObject, Json, ObjectRef, Prob
 if TYPE_CHECKING:
     from reconciler.member.observe import Client
 
+# What concerns this object alone; a webhook that is down answers 500.
+_REFUSALS = (errors.InvalidError, errors.NotFoundError, errors.ForbiddenError, errors.ServerError)
 _TRIES = 3
 _WIDTH = 32  # probes at a time; the connections are limited anyway
 
@@ -59,11 +61,11 @@ async def _dry_run(
     except errors.ConflictError as error:
         if not (ours and is_drift(error)):
             return Probe(before, None, conflict=conflict_text(error))
-    except (errors.InvalidError, errors.NotFoundError, errors.ForbiddenError) as error:
+    except _REFUSALS as error:
         return Probe(before, None, error=str(error))
     try:
         return Probe(before, await _apply(client, resource, item, force=True))
-    except (errors.InvalidError, errors.NotFoundError, errors.ForbiddenError, errors.ConflictError) as error:
+    except (*_REFUSALS, errors.ConflictError) as error:
         return Probe(before, None, error=str(error))
 
 

@@ -19,6 +19,7 @@ from reconciler.member import errors
 
 _LONGEST = 2000
 _MOST_CAUSES = 20
+_MISTYPED = "failed to create typed patch object"
 _MANAGER = re.compile(
     r'conflict with "(?P<name>.*)"(?: with subresource "(?P<sub>[^"]*)")?'
     r"(?P<update> using \S+(?: at \S+)?)?\Z"
@@ -48,6 +49,8 @@ def refusal(status: int, body: bytes, where: str) -> errors.ReplyError:
     default = errors.ServerError if status >= 500 else errors.InvalidError
     kind = _KINDS.get(status, default)
     answer = _status_of(body)
+    if status == 500 and _MISTYPED in str(answer.get("message")):
+        kind = errors.InvalidError  # the API server's own word for a field of the wrong type in an apply
     error = kind(_summary(status, answer), got=_words(answer), where=where, hint=errors.CODES[kind.code][1])
     if isinstance(error, errors.ConflictError):
         error.managers = tuple(_managers(answer))

@@ -93,8 +93,7 @@ def check(ports: CheckPorts, *, rev: str, base: str | None = None) -> Checked:
     judge = repository.snapshot(repository.resolve(base)) if base else repository.snapshot(commit)
     snapshot = repository.snapshot(commit)
     prepared = replace(prepare(ports, snapshot, accepted=judge), base=judge.commit if base else "")
-    trusted = prepared.fleet if judge.tree == snapshot.tree else load(judge, cache=ports.cache).fleet
-    verified = _verify(repository, prepared, trusted)
+    verified = _verify(repository, prepared, load(_only_federation(judge)).fleet)
     return _judge(ports, verified, snapshot, judge)
 
 
@@ -115,6 +114,12 @@ def prepare(ports: CheckPorts, snapshot: Snapshot, *, accepted: Snapshot | None 
     findings = [*loaded.findings, *(f for result in compiled.values() for f in result.findings)]
     placed = place_all(snapshot, fleet, findings)
     return Checked(snapshot.commit, snapshot.tree, "", fleet, compiled, findings=placed)
+
+
+def _only_federation(snapshot: Snapshot) -> Snapshot:
+    """Whom a commit trusts needs nothing else of it."""
+    files = {path: blob for path, blob in snapshot.files.items() if path == "federation.yaml"}
+    return replace(snapshot, files=files)
 
 
 def _verify(repository: Repository, checked: Checked, trusted: Fleet | None) -> Checked:

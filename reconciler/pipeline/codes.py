@@ -1,7 +1,7 @@
 """What the codes of the use cases mean and what to do; docs/runbook.md is made from ``CODES``.
 
-The classes stand beside the use cases that raise them (``reconcile``, ``trusting``, ``check``). They share the
-numbers of the trust room, because each is about which commit may be believed.
+The classes stand beside the use cases that raise them (``reconcile``, ``trusting``, ``check``). They share
+the numbers of the trust room, because each is about which commit may be believed.
 
 >>> CODES["FW1250"][0]
 'No commit has been trusted yet.'
@@ -20,8 +20,8 @@ CODES: dict[str, tuple[str, str]] = {
     ),
     "FW1252": (
         "The commit was refused; nothing was applied anywhere.",
-        "Findings about content: push a commit on top that mends them. Findings about signatures: rewrite the "
-        "branch from the last accepted commit on, so that every commit is signed.",
+        "Findings about content: push a commit on top that mends them. Findings about signatures: rewrite "
+        "the branch from the last accepted commit on, so that every commit is signed.",
     ),
     "FW1253": (
         "The log already trusts a commit.",
@@ -29,7 +29,7 @@ CODES: dict[str, tuple[str, str]] = {
     ),
     "FW1254": (
         "The commit named to `trust init` does not pass its own rules.",
-        "See all findings with `fleetward check --rev SHA`; the first commit has to be signed by its own signers.",
+        "See all findings with `fleetward check --rev SHA`; one of its own signers has to have signed it.",
     ),
     "FW1255": (
         "The base of the check has no usable federation.yaml, so nobody is trusted.",

@@ -18,7 +18,7 @@ False
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from reconciler.repository.errors import LocationError
 from reconciler.repository.text import printable
@@ -36,11 +36,18 @@ class Location:
     shown: str
     url: str = field(default="", repr=False)
     protocol: str = ""
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def is_url(self) -> bool:
         """Whether it has to be fetched into a mirror."""
         return bool(self.protocol)
+
+    def redacted(self, text: str) -> str:
+        """``text``, e.g. what git said, without this location's secrets."""
+        for secret in self.secrets:
+            text = text.replace(secret, "***")
+        return text
 
 
 def parse_location(location: str) -> Location:
@@ -74,7 +81,7 @@ def _url(location: str) -> Location:
     if (not parts.hostname) != (parts.scheme == "file"):
         raise _refused("host is missing, or given for a file", parts.scheme)
     _check_parts(_shown(parts), parts.username or "", parts.hostname or "", parts.path.lstrip("/"))
-    return Location(_shown(parts), location, parts.scheme)
+    return Location(_shown(parts), location, parts.scheme, _secrets(parts))
 
 
 def _check_parts(shown: str, user: str, host: str, path: str) -> None:
@@ -82,6 +89,14 @@ def _check_parts(shown: str, user: str, host: str, path: str) -> None:
         raise _refused("a part looks like an option", shown)
     if not path.strip("/"):
         raise _refused("names no repository", shown)
+
+
+def _secrets(parts: SplitResult) -> tuple[str, ...]:
+    """The password, and an https user long enough to be a token, as written and decoded."""
+    user = parts.username or ""
+    token = user if parts.scheme == "https" and len(user) > 8 else ""
+    found = [word for word in (parts.password, token) if word]
+    return tuple(sorted({*found, *map(unquote, found)}, key=len, reverse=True))
 
 
 def _shown(parts: SplitResult) -> str:

@@ -61,8 +61,9 @@ _LIMITED = 'ulimit -f "$1" && shift && exec "$@"'  # ulimit counts blocks of 512
 class Mirror:
     """The bare mirror of one URL below ``cache_dir``."""
 
-    def __init__(self, location: Location, cache_dir: Path) -> None:
+    def __init__(self, location: Location, cache_dir: Path, *, max_file: int = MAX_FILE) -> None:
         self._location = location
+        self._max_file = max_file
         self.path = cache_dir / hashlib.sha256(location.shown.encode()).hexdigest()
 
     def repository(self) -> pygit2.Repository:
@@ -86,7 +87,7 @@ class Mirror:
     def _run(self, output: IO[bytes], end: float) -> None:
         try:
             process = subprocess.Popen(
-                ["/bin/sh", "-c", _LIMITED, "sh", str(MAX_FILE // 512), *self._command()],
+                ["/bin/sh", "-c", _LIMITED, "sh", str(self._max_file // 512), *self._command()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=output,  # a file, so that an ssh master which outlives git cannot hold us
@@ -145,7 +146,7 @@ class Mirror:
     def _failed(self, status: int, output: IO[bytes]) -> FetchError:
         size = output.seek(0, os.SEEK_END)
         output.seek(max(0, size - 2000))
-        said = output.read(2000).replace(self._location.url.encode(), self._location.shown.encode())
-        reason = printable(said.strip().replace(b"\n", b"; "), 600) or f"exit status {status}"
+        said = self._location.redacted(output.read(2000).decode("utf-8", "backslashreplace"))
+        reason = printable(said.strip().replace("\n", "; "), 600) or f"exit status {status}"
         hint = "install git" if status == 127 else "try `git ls-remote URL` as the same user"
         return FetchError("git fetch failed", got=reason, where=self._location.shown, hint=hint)

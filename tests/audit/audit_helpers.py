@@ -9,6 +9,7 @@ from itertools import count
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from hypothesis import HealthCheck, settings
 
 from reconciler.audit.entry import (
     CommitAccepted,
@@ -47,7 +48,9 @@ class KeySigner:
 
 
 SIGNER = KeySigner()
-
+# A busy machine is no failure.
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    deadline=None, suppress_health_check=[HealthCheck.too_slow]
 
 def ticking_clock() -> Clock:
     """A clock that goes on by 1.5 ms at every look."""

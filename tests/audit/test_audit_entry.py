@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta, timezone
 import jsonschema_rs
 import orjson
 import pytest
-from audit_helpers import a_run, commit, drift, trust
-from hypothesis import HealthCheck, given, settings
+from audit_helpers import UNHURRIED, a_run, commit, drift, trust
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.audit.codes import EntryError
@@ -56,7 +56,7 @@ junk = st.one_of(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])
+@UNHURRIED
 @given(st.sampled_from(SAMPLES), st.data())
 def test_no_mutation_passes_us_that_the_schema_refuses(entry, data):
     value = to_json(entry)
@@ -75,6 +75,7 @@ def test_no_mutation_passes_us_that_the_schema_refuses(entry, data):
     VALIDATOR.validate(orjson.loads(raw))
 
 
+@UNHURRIED
 @given(st.binary(max_size=200))
 def test_decoding_raises_nothing_else(data: bytes):
     with pytest.raises(EntryError):
@@ -181,6 +182,7 @@ def test_the_outcome_body_has_every_object_with_its_audit_id():
     assert (none.body, nothing) == ("", {})
 
 
+@UNHURRIED
 @given(st.text(max_size=300), st.integers(8, 200))
 def test_clipped_text_is_printable_and_bounded(text: str, limit: int):
     clipped = clip(text, limit)

@@ -1,7 +1,7 @@
 """Notes, keys, checkpoints, proofs, tiles and bundles: what the specifications say, and bad input."""
 
 import pytest
-from audit_helpers import ORIGIN, SIGNER, KeySigner
+from audit_helpers import ORIGIN, SIGNER, UNHURRIED, KeySigner
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -85,6 +85,7 @@ def test_unknown_signatures_are_ignored_but_do_not_count():
         open_note(both, [])
 
 
+@UNHURRIED
 @given(st.integers(0, 200), st.integers(1, 255))
 def test_any_changed_byte_of_a_signed_note_is_refused(at: int, flip: int):
     data = bytearray(sign_note("some text\nof a note\n", ORIGIN, SIGNER))
@@ -103,6 +104,7 @@ def test_signer_keys():
         assert "c3Nzc" not in str(error.value)
 
 
+@UNHURRIED
 @given(st.text(max_size=80))
 def test_key_parsers_raise_nothing_else(text: str):
     for parse in (VerifierKey.parse, parse_signer_key):
@@ -110,6 +112,7 @@ def test_key_parsers_raise_nothing_else(text: str):
             parse(text)
 
 
+@UNHURRIED
 @given(st.one_of(st.binary(max_size=300), st.text(max_size=200).map(str.encode)))
 def test_note_and_proof_parsers_raise_nothing_else(data: bytes):
     for parse in (parse_note, parse_proof, lambda d: open_checkpoint(d, ORIGIN, [KEY])):
@@ -124,6 +127,7 @@ lines = st.one_of(
 )
 
 
+@UNHURRIED
 @given(st.lists(lines, max_size=6).map("\n".join))
 def test_checkpoint_parser_raises_nothing_else_and_is_exact(text: str):
     try:
@@ -170,11 +174,13 @@ def test_widths_of_a_tree_of_70000():
     assert width_of(2, 0, 70_000) == 1
 
 
+@UNHURRIED
 @given(st.lists(st.binary(max_size=80), max_size=256))
 def test_bundles_round_trip(entries: list[bytes]):
     assert parse_bundle(encode_bundle(entries), len(entries)) == entries
 
 
+@UNHURRIED
 @given(st.binary(max_size=200), st.integers(1, 6))
 def test_tile_and_bundle_parsers_raise_nothing_else(data: bytes, width: int):
     for parse in (parse_tile, parse_bundle):

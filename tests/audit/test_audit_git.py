@@ -102,9 +102,10 @@ def test_an_unchanged_ref_is_not_fetched_again_and_a_half_fetched_one_is(remote:
     objects = sorted((tmp_path / "two/objects").rglob("*"))
     assert open_git(remote, tmp_path / "two").size == log.size
     assert sorted((tmp_path / "two/objects").rglob("*")) == objects
-    git(
-        tmp_path / "two", "update-ref", "-d", REF
-    )  # killed before git moved the ref: nothing there is believed
+    # A fetch that was killed: the commit is there, not all of its objects, and the ref was not moved yet.
+    blob = git(remote, "rev-parse", f"{REF}:tile/entries/000.p/20")
+    (tmp_path / "two/objects" / blob[:2] / blob[2:]).unlink()
+    git(tmp_path / "two", "update-ref", "-d", REF)
     assert open_git(remote, tmp_path / "two").verify().ok
 
 

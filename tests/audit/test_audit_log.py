@@ -133,6 +133,10 @@ def test_bodies_must_be_there_and_have_their_digest(tmp_path: Path):
         log.append([intent("a", 1, b"x")], {digest_of(b"x"): b"y"})
     log.append([intent("a", 1, b"x")], {digest_of(b"x"): b"x"})
     log.append([intent("a", 2, b"x")])  # the log has it
+    body = next(path for path in (tmp_path / "bodies").rglob("*") if path.is_file())
+    body.write_bytes(b"y")
+    with pytest.raises(BodyError, match="altered"):
+        log.body(digest_of(b"x"))
     for name in ("../checkpoint", "sha256:" + "A" * 64, "sha256:" + "a" * 63, "sha256:" + "é" * 64):
         with pytest.raises(BodyError, match="not a body"):
             log.body(name)

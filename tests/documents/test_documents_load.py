@@ -316,7 +316,7 @@ CLUSTERS = [
     ({"apiServers": []}, "FW1320"),
     ({"caBundle": "secret-word"}, "FW1342"),
     ({"caBundle": "-----BEGIN CERTIFICATE-----\nsecret-word\n-----END CERTIFICATE-----\n"}, "FW1342"),
-    ({"caBundle": None}, "FW1322"),
+    ({"apiServers": None}, "FW1322"),
     ({"insecureSkipTLSVerify": True}, "FW1344"),
     ({"insecure-skip-tls-verify": True}, "FW1344"),
     ({"credentials": {}}, "FW1320"),

@@ -11,7 +11,7 @@ from gate_kit import NOW, content, document
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.gate import ChangesInput, GateDocument
+from reconciler.gate import ChangesInput, GateDocument, GateSourceError
 from reconciler.gate.inputs import chunks, queries
 
 DOCUMENTS = tuple(document("X", str(n), path=f"p/{n}.yaml") for n in range(3000))
@@ -86,3 +86,9 @@ def test_changes_are_never_kept_and_know_the_time() -> None:
         "2026-07-25T12:30:00Z",
         "changes",
     )
+
+
+@pytest.mark.parametrize("value", [{1, 2}, "\ud800", 2**64])
+def test_input_that_json_cannot_say_is_an_error(value: object) -> None:
+    with pytest.raises(GateSourceError):
+        queries(content(federation={"x": value}), NOW, 500)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -91,8 +92,28 @@ def test_rule_that_reaches_out(opa: str, call: str) -> None:
 
 
 def test_schema_that_reaches_out(opa: str) -> None:
-    fetch = '# METADATA\n# schemas:\n#   - input: {"$ref": "http://127.0.0.1:1/x"}\n' + RULE
-    assert isinstance(refusal(opa, module("own", fetch)), GateCompileError)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/x"
+        fetch = f'# METADATA\n# schemas:\n#   - input: {{"$ref": "{url}"}}\n{RULE}'
+        assert isinstance(refusal(opa, module("own", fetch)), GateCompileError)
+        server.setblocking(False)
+        with pytest.raises(BlockingIOError):  # nobody called
+            server.accept()
+
+
+class Silent:
+    """The evaluator port: an OPA that has lost its modules."""
+
+    def query(self, _: object) -> object:
+        return {"result": {}}
+
+    def close(self) -> None:
+        pass
+
+
+def test_opa_that_lost_its_rules(opa: str) -> None:
+    with gate_of(opa, module("own", RULE), evaluator=Silent()) as gate, pytest.raises(GateEmptyError):
+        gate.evaluate(GOOD, now=NOW)
 
 
 @pytest.mark.parametrize("deny", ["deny := true", "deny contains 1", 'deny contains {"msg": "x"}'])

@@ -36,6 +36,17 @@ def test_own_rules_are_a_second_source_with_the_helpers_lent() -> None:
     assert [m.path for m in fleet.modules] == ["policies/gate/lib.rego", "policies/gate/own.rego"]
 
 
+def test_test_of_a_copy_goes_with_the_copy() -> None:
+    files = copies() | {
+        "policies/gate/own.rego": b"package fleetward.gate.own\n\ndeny contains v if false",
+        "policies/gate/clusters_test.rego": b"package fleetward.gate.clusters_test\n\ntest_x if true",
+        "policies/gate/own_test.rego": b"package fleetward.gate.own_test\n\ntest_x if true",
+    }
+    _, fleet = gate_sources(snapshot(files))
+    names = [m.path.rpartition("/")[2] for m in fleet.modules]
+    assert names == ["lib.rego", "own.rego", "own_test.rego"]
+
+
 def test_emptied_copy_takes_nothing_from_the_product() -> None:
     files = copies() | {"policies/gate/rbac_wildcard.rego": b"package fleetward.gate.rbac_wildcard\n"}
     product, fleet = gate_sources(snapshot(files))

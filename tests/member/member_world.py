@@ -62,7 +62,7 @@ class Token:
 
     token: str
 
-    async def load(self, *, fresh: bool = False) -> Login:
+    async def load(self, *, fresh: bool = False) -> Login:  # noqa: ARG002
         return Login(token=self.token)
 
 

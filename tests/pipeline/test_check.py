@@ -56,7 +56,7 @@ def test_the_gate_refuses_and_points_to_the_line(repo: FleetRepo) -> None:
 
 
 def test_a_typo_in_a_manifest_is_found_with_its_line(repo: FleetRepo) -> None:
-    text = fleet_files.config_map("typo").replace("data:", "dta:")
+    text = fleet_files.config_map("typo").replace("\ndata:", "\ndta:")
     repo.commit({"policies/manifests/typo.yaml": text})
     (finding,) = judged(repo).errors
     assert finding.source is not None
@@ -76,7 +76,7 @@ def test_an_override_cannot_slip_past_a_rule(repo: FleetRepo) -> None:
 def test_every_commit_needs_a_signer_of_the_base(repo: FleetRepo, sign: bool) -> None:
     base = repo.head()
     bad = repo.commit({"policies/manifests/x.yaml": fleet_files.config_map("x")}, by="mallory", sign=sign)
-    repo.commit({"policies/manifests/y.yaml": fleet_files.config_map("y")}, by="alice")
+    repo.commit({"policies/manifests/two.yaml": fleet_files.config_map("two")}, by="alice")
     (finding,) = judged(repo, base=base).errors
     assert bad in finding.subject, "the bad commit is named, not the good one on top of it"
 
@@ -111,7 +111,7 @@ def test_new_rules_have_to_hold_before_they_take_over(repo: FleetRepo) -> None:
 def test_a_commit_that_does_not_build_on_the_base_is_refused(repo: FleetRepo) -> None:
     base = repo.commit({"policies/manifests/x.yaml": fleet_files.config_map("x")})
     repo.git("reset", "--quiet", "--hard", "HEAD~1")
-    other = repo.commit({"policies/manifests/y.yaml": fleet_files.config_map("y")})
+    other = repo.commit({"policies/manifests/two.yaml": fleet_files.config_map("two")})
     with pytest.raises(NotDescendantError):
         judged(repo, rev=other, base=base)
 
@@ -128,7 +128,7 @@ def test_all_findings_come_at_once(repo: FleetRepo) -> None:
     repo.commit(
         {
             "policies/rbac/everything.yaml": WILDCARD,
-            "policies/manifests/typo.yaml": fleet_files.config_map("typo").replace("data:", "dta:"),
+            "policies/manifests/typo.yaml": fleet_files.config_map("typo").replace("\ndata:", "\ndta:"),
             "policies/manifests/broken.yaml": "a: [1\n",
             "clusters/member-b.yaml": fleet_files.cluster("member-b").replace("https:", "http:"),
         },

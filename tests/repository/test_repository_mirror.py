@@ -20,6 +20,7 @@ from reconciler.repository import (
     RevisionError,
 )
 from reconciler.repository.locations import parse_location
+from reconciler.repository.mirror import Mirror
 
 
 @pytest.mark.parametrize(
@@ -142,6 +143,17 @@ def test_malformed_objects_do_not_arrive(fleet: FleetRepo) -> None:
 
 
 @pytest.mark.real
+def test_a_remote_cannot_fill_the_disk(fleet: FleetRepo) -> None:
+    fleet.commit({"large": os.urandom(1 << 20)})
+    location = parse_location(f"file://{fleet.path}")
+    with pytest.raises(FetchError, match="FW1108"):
+        Mirror(location, fleet.root / "c1", max_file=64 << 10).fetch(30)
+    stored = [path.stat().st_size for path in (fleet.root / "c1").rglob("*") if path.is_file()]
+    assert max(stored) <= 64 << 10
+    Mirror(location, fleet.root / "c2", max_file=2 << 20).fetch(30)
+
+
+@pytest.mark.real
 def test_a_remote_that_is_not_there(tmp_path: Path) -> None:
     repo = Repository.open(f"file://{tmp_path}/nowhere", cache_dir=tmp_path / "cache")
     with pytest.raises(FetchError, match=r"FW1108: file://.*git ls-remote"):
@@ -240,6 +252,18 @@ def test_ssh_is_the_users_own_and_its_children_die_in_time(fleet: FleetRepo) -> 
     child = int((fleet.root / "pid").read_text())
     stat = Path(f"/proc/{child}/stat")
     assert not stat.exists() or stat.read_text().split(") ")[1].startswith("Z")
+
+
+@pytest.mark.real
+def test_what_a_transport_says_is_shown_without_secrets(tmp_path: Path) -> None:
+    loud = tmp_path / "loud"
+    loud.write_text("#!/bin/sh\nprintf '%s \\033[31m p@ss\\n' \"$*\" >&2\nexit 1\n")
+    loud.chmod(0o755)
+    env = {"GIT_SSH_COMMAND": str(loud), "GIT_SSH_VARIANT": "ssh"}
+    said = run_driver("ssh://git:p%40ss@host.example/fleet.git", tmp_path / "cache", 20, env)
+    assert "git:***@host.example" in said
+    assert "p@ss" not in said and "p%40ss" not in said
+    assert said.strip().isprintable()
 
 
 @pytest.mark.real

@@ -5,6 +5,7 @@ The rule: what we accept, ssh-keygen accepts. Where it accepts and we do not, th
 """
 
 import base64
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -130,6 +131,10 @@ DAMAGE: dict[str, Callable[[bytes], bytes]] = {
     "hash sha1": rebuilt(lambda b: b.replace(forge.s(b"sha512"), forge.s(b"sha1"), 1)),
     "hash none": rebuilt(lambda b: b.replace(forge.s(b"sha512"), forge.s(b""), 1)),
     "huge length": rebuilt(lambda b: b[:10] + b"\xff\xff\xff\xff" + b[14:]),
+    "trailing bits in base64": lambda a: re.sub(
+        rb"([A-Za-z0-9+/])(=+\n-)", lambda m: bytes([m[1][0] + 1]) + m[2], a
+    ),
+    "padding too long": replaced(b"\n-----END", b"====\n-----END"),
     "not ascii": lambda a: a + "é".encode(),
 }
 # We refuse, ssh-keygen accepts: things around or inside a signature that it does not cover, so that anyone
@@ -288,6 +293,9 @@ def test_each_reason_has_its_own_error(keys: dict[tuple[str, int], Path]) -> Non
             verify_commit(MESSAGE, signature, trusted)
         assert type(caught.value) is error
         assert caught.value.hint
+    for_a_file = ssh_signature(keys["ed25519", 0], MESSAGE, "file")
+    with pytest.raises(NamespaceError, match="FW1204"):  # whoever made it, it was not made for this
+        verify_commit(MESSAGE, for_a_file, ())
     with pytest.raises(UnknownKeyError, match=fingerprint(keys["ed25519", 0]).replace("+", r"\+")):
         verify_commit(MESSAGE, good, ())
 

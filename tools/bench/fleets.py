@@ -10,6 +10,8 @@ from pathlib import Path
 
 import yaml
 
+from reconciler.sandbox.binaries import ensure
+
 NAMESPACE = "bench"
 
 
@@ -49,7 +51,7 @@ def make(folder: Path, binaries: Path, clusters: Mapping[str, Mapping[str, objec
     """An empty fleet with these registrations (name -> spec)."""
     folder.mkdir(parents=True, exist_ok=True)
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("FLEETWARD_", "GIT_"))} | {
-        "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}",
+        "PATH": os.pathsep.join((str(binaries), str(binaries_of_opa()), os.environ["PATH"])),
         "HOME": str(folder),
         "FLEETWARD_STATE": str(folder / "state"),
         "FLEETWARD_CACHE": str(folder / "cache"),
@@ -69,6 +71,11 @@ def make(folder: Path, binaries: Path, clusters: Mapping[str, Mapping[str, objec
     for name, spec in clusters.items():
         fleet.write(f"clusters/{name}.yaml", _ours("Cluster", name, spec))
     return fleet
+
+
+def binaries_of_opa() -> Path:
+    """Where OPA is, since the bench has another cache folder."""
+    return ensure(["opa"], print)["opa"].parent
 
 
 def _settings(key: Path) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -15,6 +16,9 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 def run(command: click.Command) -> int:
     """Run with the process's arguments; returns the exit code."""
+    # A fleet is a great many small values that live until the end; collecting among them again and again
+    # costs a third of a large check. Cycles are few here, so looking for them rarely is enough.
+    gc.set_threshold(100_000, 50, 100)
     try:
         code = command.main(standalone_mode=False)
     except click.exceptions.Abort:
