@@ -30,7 +30,7 @@ components: $(STAMP)  ## Find or build kube-apiserver, kube-controller-manager, 
 	@$(BIN)/python -m reconciler.sandbox
 
 demo: components  ## Show the main job on three real control planes (KEEP=1 leaves them running)
-	@$(BIN)/python tools/demo.py $(if $(KEEP),--keep)
+	@$(BIN)/python -m tools.demo $(if $(KEEP),--keep)
 
 test: components  ## Run the whole suite, real components included
 	@$(BIN)/pytest -n $(WORKERS) $(PYTEST)
@@ -43,9 +43,9 @@ lint: $(STAMP)  ## Ruff, mypy strict, import-linter, generated files up to date
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/python tools/reference.py --check
-	@$(BIN)/python tools/runbook.py --check
-	@$(BIN)/python tools/bootstrap_manifest.py --check
+	@$(BIN)/python -m tools.reference --check
+	@$(BIN)/python -m tools.runbook --check
+	@$(BIN)/python -m tools.bootstrap_manifest --check
 
 format: $(STAMP)  ## Format the code
 	@$(BIN)/ruff check --fix-only .
@@ -55,9 +55,9 @@ bench: components  ## Measure, as ratios within one run; writes docs/benchmarks.
 	@$(BIN)/python -m tools.bench
 
 docs: $(STAMP)  ## Make the generated pages again
-	@$(BIN)/python tools/reference.py
-	@$(BIN)/python tools/runbook.py
-	@$(BIN)/python tools/bootstrap_manifest.py
+	@$(BIN)/python -m tools.reference
+	@$(BIN)/python -m tools.runbook
+	@$(BIN)/python -m tools.bootstrap_manifest
 
 lock: $(STAMP)  ## Choose new versions within pyproject.toml's bounds
 	@echo uv | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \

@@ -1,7 +1,7 @@
 """Makes docs/reference.md from schemas/: one table a kind, with every field, its type, default and meaning.
 
-    python tools/reference.py            writes docs/reference.md
-    python tools/reference.py --check    exits 1 when docs/reference.md is not what would be written
+    python -m tools.reference            writes docs/reference.md
+    python -m tools.reference --check    exits 1 when docs/reference.md is not what would be written
 
 The schemas are the only source: a field without a description is an error here.
 """
@@ -11,12 +11,12 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import yaml
 
-ROOT = Path(__file__).resolve().parent.parent
+from tools.generated import ROOT, main
+
 FOLDERS = {
     "Federation": "federation.yaml",
     "Cluster": "clusters/",
@@ -65,20 +65,6 @@ data:
   replicas: "1"
 ```
 """
-
-
-def main() -> int:
-    """Write or check the page; the exit code."""
-    target = ROOT / "docs" / "reference.md"
-    text = page()
-    if "--check" not in sys.argv[1:]:
-        target.parent.mkdir(exist_ok=True)
-        target.write_text(text, encoding="utf-8")
-        return 0
-    if target.is_file() and target.read_text(encoding="utf-8") == text:
-        return 0
-    print("docs/reference.md is stale: run `python tools/reference.py`", file=sys.stderr)
-    return 1
 
 
 def page() -> str:
@@ -179,4 +165,4 @@ def _cell(text: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main("docs/reference.md", page, "make docs"))

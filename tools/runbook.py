@@ -1,7 +1,7 @@
 """Makes docs/runbook.md from docs/runbook.d/*.md and the CODES tables of the rooms.
 
-    python tools/runbook.py            writes docs/runbook.md
-    python tools/runbook.py --check    exits 1 when docs/runbook.md is not what would be written
+    python -m tools.runbook            writes docs/runbook.md
+    python -m tools.runbook --check    exits 1 when docs/runbook.md is not what would be written
 
 The situations are written by hand, one file each, in the order of their names; each starts with its heading.
 The codes come from the code only: a code with two tables is an error here.
@@ -12,9 +12,9 @@ from __future__ import annotations
 import re
 import sys
 from importlib import import_module
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from tools.generated import ROOT, main
+
 TABLES = (
     "reconciler.surfaces.codes",
     "reconciler.repository.errors",
@@ -65,20 +65,6 @@ In the commands, `STATE` is the folder that `--state` or `FLEETWARD_STATE` names
 
 class StaleError(Exception):
     """The tables or sections cannot become one page."""
-
-
-def main() -> int:
-    """Write or check the page; the exit code."""
-    target = ROOT / "docs" / "runbook.md"
-    text = page()
-    if "--check" not in sys.argv[1:]:
-        target.parent.mkdir(exist_ok=True)
-        target.write_text(text, encoding="utf-8")
-        return 0
-    if target.is_file() and target.read_text(encoding="utf-8") == text:
-        return 0
-    print("docs/runbook.md is stale: run `python tools/runbook.py`", file=sys.stderr)
-    return 1
 
 
 def page() -> str:
@@ -140,4 +126,4 @@ def _sentence(text: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main("docs/runbook.md", page, "make docs"))

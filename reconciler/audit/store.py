@@ -32,6 +32,13 @@ class Store(Protocol):
         """No checkpoint and nothing that one could be missing for."""
         ...
 
+    def is_newest(self, checkpoint: bytes) -> bool:
+        """Nobody has published another since this one was read or published; asks anew, refreshes nothing.
+
+        Raises LogStorageError.
+        """
+        ...
+
     def publish(
         self, base: bytes, checkpoint: bytes, files: Mapping[str, bytes], drop: Sequence[str]
     ) -> None:

@@ -64,6 +64,10 @@ class DirectoryStore:
         """No checkpoint, and no tile either."""
         return not (self.root / CHECKPOINT).exists() and not (self.root / "tile").exists()
 
+    def is_newest(self, checkpoint: bytes) -> bool:
+        """See ``Store.is_newest``."""
+        return (self.read(CHECKPOINT, MAX_NOTE) or b"") == checkpoint
+
     def publish(
         self, base: bytes, checkpoint: bytes, files: Mapping[str, bytes], drop: Sequence[str]
     ) -> None:

@@ -86,6 +86,10 @@ class GitStore:
         tree = self._tree()
         return tree is not None and "tile" in tree
 
+    def is_newest(self, checkpoint: bytes) -> bool:  # noqa: ARG002  it is what is read at the tip
+        """See ``Store.is_newest``."""
+        return self._remote.tip() == self._tip
+
     def publish(
         self, base: bytes, checkpoint: bytes, files: Mapping[str, bytes], drop: Sequence[str]
     ) -> None:

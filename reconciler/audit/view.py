@@ -22,6 +22,7 @@ from reconciler.audit.codes import (
     BodyError,
     EntryError,
     LogBehindError,
+    LogConflictError,
     LogDamagedError,
     LogForkedError,
     LogFormatError,
@@ -197,9 +198,11 @@ class LogView:
     def require_at_least(self, cluster: str, log_index: int, change_set: str) -> None:
         """The log holds the intent that a member's signed record proves.
 
-        Raises LogBehindError if the log is shorter, LogForkedError if another entry stands there.
+        Raises LogBehindError if the log is shorter, LogForkedError if another entry stands there, and
+        LogConflictError if another writer has brought log and member further since this one was opened.
         """
         if log_index >= self.size:
+            self._require_unmoved()
             raise LogBehindError(
                 "the log is behind what this member's record proves: it was lost or rolled back",
                 where=cluster,
@@ -216,6 +219,14 @@ class LogView:
                 expected=f"the intent of {change_set}",
                 got=entry.kind,
                 hint="another log was used for this member: find and restore it before anything is applied",
+            )
+
+    def _require_unmoved(self) -> None:
+        if not self._store.is_newest(self.checkpoint):
+            raise LogConflictError(
+                "another writer has appended to the log",
+                where=str(self._store),
+                hint="another run was at work: let it end, then run again",
             )
 
     def inclusion_proof(self, index: int) -> tuple[bytes, ...]:

@@ -62,7 +62,7 @@ def compile_cluster(fleet: Fleet, cluster: Cluster, *, cache: Cache | None = Non
 
 
 def _compile(fleet: Fleet, cluster: Cluster, cache: Cache | None, memo: dict[str, Unit]) -> Compiled:
-    selection = Selection(cluster)
+    selection = Selection(cluster, fleet.schemas)
     placed = [document for document in fleet.documents if selection.places(document)]
     context = Context(cluster.kubernetes_version, _roles(fleet, selection), _custom(placed, selection))
     refused, jobs = _jobs(placed, context, selection)

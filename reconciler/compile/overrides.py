@@ -6,7 +6,7 @@ Rules kept here
 - Only the overrides whose selector matches the cluster apply.
 - What a document is cannot be overridden: apiVersion, kind, metadata.name, metadata.namespace.
 - A patch that does not apply ends the document's way to this cluster: nothing half-patched is compiled.
-- What comes out must pass the product's schema of the kind again.
+- What comes out must pass the kind's schemas again, the product's and the fleet's.
 - ``copy`` can double a document with each step, so the result may not outgrow ``MAX_BYTES``.
 
 >>> merge_patch({"a": 1, "b": {"c": 2}}, {"a": None, "b": {"d": 3}})
@@ -15,7 +15,7 @@ Rules kept here
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
 
@@ -23,6 +23,7 @@ import orjson
 
 from reconciler.compile.codes import found
 from reconciler.documents import GROUP, Document, Override
+from reconciler.documents.fleet import Validator
 from reconciler.documents.schema import own_schemas
 from reconciler.model import Finding, Json
 
@@ -38,9 +39,12 @@ class OverrideError(ValueError):
 
 
 def apply_overrides(
-    document: Document, overrides: Sequence[Override]
+    document: Document, overrides: Sequence[Override], schemas: Mapping[str, Sequence[Validator]]
 ) -> tuple[Document | None, tuple[Finding, ...]]:
-    """The document with these overrides, or None and findings (FW1401 to FW1403)."""
+    """The document with these overrides, or None and findings (FW1401 to FW1403).
+
+    ``schemas`` are the fleet's, by kind; a kind that they do not name has to pass the product's own.
+    """
     body: Json = document.body
     for index, override in enumerate(overrides):
         try:
@@ -52,14 +56,17 @@ def apply_overrides(
             )
             return None, (finding,)
     patched = replace(document, body=body)
-    spoiled = tuple(_schema_findings(patched))
+    spoiled = tuple(_schema_findings(patched, schemas))
     return None if spoiled else patched, spoiled
 
 
-def _schema_findings(document: Document) -> Iterator[Finding]:
+def _schema_findings(document: Document, schemas: Mapping[str, Sequence[Validator]]) -> Iterator[Finding]:
     """FW1403. A manifest is held against Kubernetes' schemas later, like every other object."""
-    schema = own_schemas().get(document.kind) if document.group == GROUP else None
-    for error in schema.errors(document.body) if schema else ():
+    if document.group != GROUP:
+        return
+    own = own_schemas().get(document.kind)
+    checks = schemas.get(document.kind) or ((own,) if own else ())
+    for error in (error for check in checks for error in check.errors(document.body)):
         place = "/".join(str(step) for step in error.instance_path)
         message = f"after the overrides for this cluster, {place or 'the document'} is not valid"
         rule = f"patched:/{place}"

@@ -11,7 +11,7 @@ False
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from reconciler.compile.overrides import apply_overrides
@@ -25,6 +25,7 @@ from reconciler.documents import (
     overrides_of,
     placement_of,
 )
+from reconciler.documents.fleet import Validator
 from reconciler.model import Finding
 
 Patched = tuple[Document | None, tuple[Finding, ...]]
@@ -35,6 +36,7 @@ class Selection:
     """Judges documents for one cluster; keeps what it has judged."""
 
     cluster: Cluster
+    schemas: Mapping[str, Sequence[Validator]] = field(default_factory=dict)  # the fleet's
     _placed: dict[str, bool] = field(default_factory=dict)
     _patched: dict[tuple[str, str], Patched] = field(default_factory=dict)
 
@@ -68,7 +70,7 @@ class Selection:
             return document, ()
         key = (document.source.path, document.digest)
         if key not in self._patched:
-            self._patched[key] = apply_overrides(document, overrides)
+            self._patched[key] = apply_overrides(document, overrides, self.schemas)
         return self._patched[key]
 
 

@@ -14,10 +14,10 @@ Rules kept here
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Literal
+from typing import Any, Literal, Protocol
 
 from reconciler.model import API_VERSION, MEMBER_NAMESPACE, RECONCILER_USER, ClusterName, Json, SourceRef
 
@@ -193,6 +193,12 @@ class Federation:
     primary: str = ""  # name of the Cluster that is the primary; "" is the reconciler's own surroundings
 
 
+class Validator(Protocol):
+    """One compiled JSON Schema; each error has an ``instance_path``."""
+
+    def errors(self, value: Json) -> Sequence[Any]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Fleet:
     """One commit of a fleet repository, read and checked."""
@@ -202,6 +208,8 @@ class Fleet:
     federation: Federation
     clusters: tuple[Cluster, ...]  # by name
     documents: tuple[Document, ...]  # all, Federation and Clusters included, by path and place in the file
+    # Kind -> what its documents have to pass, the fleet's own schemas included: overrides are held to it too.
+    schemas: Mapping[str, tuple[Validator, ...]] = field(default_factory=dict, compare=False, repr=False)
 
     def of_kind(self, kind: str) -> tuple[Document, ...]:
         """The fleetward documents of a kind: "FederatedRole". A foreign kind of that name is not meant."""

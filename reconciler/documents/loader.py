@@ -28,7 +28,7 @@ from reconciler.documents.kinds import CLUSTERS, FEDERATION
 from reconciler.documents.place import Places
 from reconciler.documents.reading import Cache, Reading
 from reconciler.documents.references import Names, reference_findings
-from reconciler.documents.schema import schema_set
+from reconciler.documents.schema import SchemaSet, schema_set
 from reconciler.documents.whole import Candidate, Located, misplaced, path_findings, repeated
 from reconciler.errors import RepositoryError
 from reconciler.model import Finding, Severity, Snapshot, SourceRef
@@ -58,7 +58,7 @@ def load(snapshot: Snapshot, *, cache: Cache | None = None, accepted: Snapshot |
         findings += path_findings(snapshot.files)
         reading = Reading(snapshot, schemas, cache)
         reading.run()
-        whole = _Whole(snapshot, reading)
+        whole = _Whole(snapshot, reading, schemas)
         fleet = whole.fleet()
         everything = dict.fromkeys([*findings, *reading.findings, *whole.findings])
         return Loaded(fleet, tuple(sorted(everything, key=_order)))
@@ -83,8 +83,9 @@ def _collector_paused() -> Iterator[None]:
 class _Whole:
     """Steps 4 to 6, over all documents together."""
 
-    def __init__(self, snapshot: Snapshot, reading: Reading) -> None:
+    def __init__(self, snapshot: Snapshot, reading: Reading, schemas: SchemaSet) -> None:
         self.findings: list[Finding] = []
+        self._schemas = schemas
         self._snapshot = snapshot
         self._candidates = reading.candidates
         self._unreadable = reading.unreadable
@@ -105,7 +106,8 @@ class _Whole:
             build_cluster(d, federation.defaults) for d in good if d.kind == "Cluster" and d.group == GROUP
         ]
         clusters.sort(key=lambda cluster: cluster.name)
-        return Fleet(self._snapshot.commit, self._snapshot.tree, federation, tuple(clusters), tuple(good))
+        snapshot, schemas = self._snapshot, self._schemas.schemas
+        return Fleet(snapshot.commit, snapshot.tree, federation, tuple(clusters), tuple(good), schemas)
 
     def _placed(self) -> None:
         for candidate in self._candidates:

@@ -22,8 +22,9 @@ from reconciler.gate.errors import (
     GateTestError,
     GateTimeoutError,
 )
+from reconciler.gate.gates import Gates, evaluate_all, open_gates
 from reconciler.gate.inputs import ChangesInput, ContentInput, GateDocument, GateInput, Places
-from reconciler.gate.judge import Cache, Evaluator, Gate, Gates, evaluate_all, open_gates
+from reconciler.gate.judge import Cache, Evaluator, Gate
 from reconciler.gate.source import GateSource, Module, combined_digest, gate_sources, product_source
 
 __all__ = [

@@ -17,25 +17,21 @@ from __future__ import annotations
 import ipaddress
 import json
 import threading
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from reconciler.gate.answers import shown
-from reconciler.gate.child import MAX_ANSWER
 from reconciler.gate.errors import GateAnswerError, GateCentralError, GateDiedError, GateTimeoutError
+from reconciler.gate.session import open_client, within
 from reconciler.gate.source import GateSource, Module
 from reconciler.model import Json
 
-if TYPE_CHECKING:
-    from opa_client.opa import OpaClient
-
 PACKAGE = "fleetward.gate"
-_BLOCK = 1 << 16  # bytes read at once
+ROUNDS = 4  # a verdict may take this many time limits: policies are read before and after the query
 _STRICT = {"strict-builtin-errors": "true"}
 
 
@@ -69,7 +65,8 @@ class RemoteOpa:
         self._source = source
         self._url = url
         self._lock = threading.Lock()
-        self._client = _client(address(url), timeout, token, ca_bundle)
+        self._limit = ROUNDS * timeout
+        self._client = open_client(address(url), timeout, token, ca_bundle)
 
     def __enter__(self) -> Self:
         return self
@@ -88,14 +85,21 @@ class RemoteOpa:
 
         Raises GateCentralError, GateTimeoutError, GateDiedError or GateAnswerError.
         """
+        if not self._lock.acquire(timeout=self._limit):  # one that overran never gives it back
+            raise _late(self._url)
         try:
-            with self._lock:
-                self._demand_ours(upload=True)
-                answer = self._client.query_rule(given, PACKAGE, query_params=_STRICT)
-                self._demand_ours(upload=False)
+            return within(self._limit, lambda: self._ask(given))
         except Exception as error:
             raise self._translated(error) from error
-        return answer
+
+    def _ask(self, given: Json) -> Json:
+        try:
+            self._demand_ours(upload=True)
+            answer = self._client.query_rule(given, PACKAGE, query_params=_STRICT)
+            self._demand_ours(upload=False)
+            return answer
+        finally:
+            self._lock.release()
 
     def _demand_ours(self, *, upload: bool) -> None:
         held = self._held()
@@ -146,7 +150,7 @@ class RemoteOpa:
 
         if isinstance(error, (GateCentralError, GateTimeoutError, GateAnswerError)):
             return error
-        if isinstance(error, Timeout):
+        if isinstance(error, (Timeout, TimeoutError)):
             return _late(self._url)
         if isinstance(error, HTTPError):
             return GateAnswerError(
@@ -168,50 +172,6 @@ class RemoteOpa:
             got=f"{type(error).__name__}: {shown(str(error))}",
             hint="check that spec.gate.url is an OPA and lets us read and load policies",
         )
-
-
-def _client(at: tuple[str, int, bool], timeout: float, token: str, ca_bundle: Path | None) -> OpaClient:
-    """An OpaClient whose session keeps the limits; imported here, since requests is slow to load."""
-    import requests
-    from opa_client.opa import OpaClient as Base
-
-    class Session(requests.Session):
-        def request(self, method: Any, url: Any, *rest: Any, **options: Any) -> requests.Response:
-            deadline = time.monotonic() + timeout
-            plain = url.rstrip("/")  # the client asks for /v1/policies/, which OPA would redirect
-            limited = {**options, "stream": True, "allow_redirects": False}
-            response = super().request(method, plain, *rest, **limited)
-            response._content = _read(response, deadline)
-            if response.is_redirect:
-                raise GateCentralError(
-                    "the central OPA redirects", hint="write its final address into spec.gate.url"
-                )
-            return response
-
-    class Client(Base):  # type: ignore[misc] # the library has no types
-        def _init_session(self) -> requests.Session:
-            session = Session()
-            session.trust_env = False
-            session.verify = str(ca_bundle) if ca_bundle else True
-            session.headers.update(self.headers or {})
-            return session
-
-    host, port, tls = at
-    client: OpaClient = Client(host=host, port=port, ssl=tls, token=token or None, retries=0, timeout=timeout)
-    return client
-
-
-def _read(response: Any, deadline: float) -> bytes:
-    data = bytearray()
-    for block in response.iter_content(_BLOCK):
-        data += block
-        if len(data) > MAX_ANSWER:
-            raise GateAnswerError(
-                "the central OPA's answer is too large", expected=f"at most {MAX_ANSWER} bytes"
-            )
-        if time.monotonic() > deadline:
-            raise _late("")
-    return bytes(data)
 
 
 def _late(where: str) -> GateTimeoutError:

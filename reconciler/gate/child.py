@@ -4,8 +4,7 @@ Rules kept here
 - Started by the first query, killed by ``close``, and dead when we are (see ``process.KEEPER``).
 - One that is found dead before a query is started again, once; one that dies under a query is an error,
   since half an answer is no verdict.
-- A query is over at its limit, whoever is to blame: a watchdog cuts the connection and OPA is killed, because
-  nobody knows what else it would do.
+- An OPA that overruns its limit is killed: nobody knows what else it would do.
 
 >>> with ChildOpa(Path("opa"), source) as opa:  # doctest: +SKIP
 ...     opa.query({"stage": "content", "documents": []})
@@ -14,7 +13,6 @@ Rules kept here
 
 from __future__ import annotations
 
-import http.client
 import socket
 import subprocess
 import threading
@@ -24,10 +22,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import orjson
-
 from reconciler.gate.answers import shown
-from reconciler.gate.errors import GateAnswerError, GateDiedError, GateTimeoutError
+from reconciler.gate.channel import ask, late
+from reconciler.gate.errors import GateDiedError, GateTimeoutError
 from reconciler.gate.inputs import encoded
 from reconciler.gate.process import KEEPER, Workspace, environment, head
 from reconciler.gate.source import GateSource
@@ -36,9 +33,7 @@ from reconciler.model import Json
 START_TIMEOUT = 20.0  # seconds until the socket answers
 STOP_TIMEOUT = 5.0  # seconds
 MAX_LOG = 1 << 16  # bytes
-MAX_ANSWER = 64 << 20  # bytes
 MAX_SOCKET_PATH = 100  # bytes; the kernel's sockaddr_un has 108
-QUERY_PATH = "/v1/data/fleetward/gate?strict-builtin-errors=true"
 
 
 class ChildOpa:
@@ -77,8 +72,9 @@ class ChildOpa:
             raise
         except GateDiedError as error:
             if self._overran:  # by a query of another thread
-                raise _late(self._timeout) from error
+                raise late(self._timeout) from error
             error.got = error.got or self._last_words()
+            self.close()  # a dying process may still take connections for a moment
             raise
         self._starts = 1  # it works: should it die before the next query, it may start again
         return answer
@@ -174,80 +170,3 @@ def _accepts(address: Path) -> bool:
         probe.connect(str(address))
         return True
     return False
-
-
-def ask(address: Path, body: bytes, timeout: float) -> Json:
-    """One POST to an OPA on a Unix socket, over at ``timeout`` seconds whatever the other side does."""
-    channel = socket.socket(socket.AF_UNIX)
-    channel.settimeout(timeout)
-    expired = threading.Event()
-    watchdog = threading.Timer(timeout, _cut, (channel, expired))
-    watchdog.daemon = True
-    watchdog.start()
-    try:
-        status, data = _post(channel, address, body)
-    except TimeoutError as error:
-        raise _late(timeout) from error
-    except (OSError, http.client.HTTPException) as error:
-        raise (
-            _late(timeout)
-            if expired.is_set()
-            else GateDiedError("OPA died during a query", hint="look at the memory of this machine")
-        ) from error
-    finally:
-        watchdog.cancel()
-        channel.close()
-    if expired.is_set():
-        raise _late(timeout)
-    return decode(status, data)
-
-
-def decode(status: int, data: bytes) -> Json:
-    """OPA's answer as JSON. Raises GateAnswerError for all but a 200 with JSON of a bearable size."""
-    if len(data) > MAX_ANSWER:
-        raise GateAnswerError("OPA's answer is too large", expected=f"at most {MAX_ANSWER} bytes")
-    try:
-        answer = orjson.loads(data)
-    except ValueError as error:
-        raise GateAnswerError(
-            "OPA's answer is not JSON", got=shown(data[:200].decode("utf-8", "replace"))
-        ) from error
-    if status != http.client.OK:
-        raise GateAnswerError(
-            "OPA could not evaluate the gate",
-            got=_reason(status, answer),
-            hint="mend the rule named; guard built-ins against values of other types",
-        )
-    return answer
-
-
-def _post(channel: socket.socket, address: Path, body: bytes) -> tuple[int, bytes]:
-    channel.connect(str(address))
-    connection = http.client.HTTPConnection("opa")
-    connection.sock = channel
-    connection.request("POST", QUERY_PATH, body, {"Content-Type": "application/json", "Connection": "close"})
-    response = connection.getresponse()
-    return response.status, response.read(MAX_ANSWER + 1)
-
-
-def _cut(channel: socket.socket, expired: threading.Event) -> None:
-    expired.set()
-    with suppress(OSError):
-        channel.shutdown(socket.SHUT_RDWR)
-
-
-def _late(timeout: float) -> GateTimeoutError:
-    return GateTimeoutError(
-        "the gate took too long",
-        expected=f"a verdict within {timeout:g} s",
-        hint="simplify the rule, or raise spec.gate.timeout in federation.yaml",
-    )
-
-
-def _reason(status: int, answer: Json) -> str:
-    errors = answer.get("errors") if isinstance(answer, dict) else None
-    if not isinstance(errors, list) or not errors or not isinstance(errors[0], dict):
-        return f"HTTP {status} {shown(answer)}"
-    location = errors[0].get("location") or {}
-    file = str(location.get("file", "")).removeprefix("rules/")
-    return f"{file}:{location.get('row', 0)}: {errors[0].get('message', '')}"

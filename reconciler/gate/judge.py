@@ -17,9 +17,8 @@ True
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -32,7 +31,7 @@ from reconciler.gate.child import ChildOpa
 from reconciler.gate.inputs import GateInput, Places, Query, queries
 from reconciler.gate.process import fingerprint
 from reconciler.gate.proof import demand_rules, prove
-from reconciler.gate.source import PRODUCT, GateSource, combined_digest
+from reconciler.gate.source import PRODUCT, GateSource
 from reconciler.model import Finding, Json, Severity, Verdict
 
 CHUNK = 500  # documents
@@ -105,7 +104,7 @@ class Gate:
         for query, sets in zip(asked, answers, strict=True):
             demand_rules(self.source, sets)
             found += findings(sets, query.items, places or Places())
-        return Verdict(self.source.digest, len(answers[0]), _sorted(found))
+        return Verdict(self.source.digest, len(answers[0]), sorted_findings(found))
 
     def _answers(self, asked: Sequence[Query]) -> list[list[RuleSet]]:
         kept = [self._kept(query) for query in asked]
@@ -143,80 +142,7 @@ class Gate:
         return f"gate:{hashlib.sha256(parts.encode()).hexdigest()}"
 
 
-class Gates:
-    """Several gates as one: every one must give its verdict, and all their findings count."""
-
-    def __init__(self, gates: Iterable[Gate]) -> None:
-        self._gates = tuple(gates)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Stop all of them, even if one cannot be stopped."""
-        with ExitStack() as stack:
-            for gate in self._gates:
-                stack.callback(gate.close)
-
-    @property
-    def digest(self) -> str:
-        """Names all modules that judge."""
-        return combined_digest(gate.source for gate in self._gates)
-
-    def test(self) -> None:
-        """Prove every gate; raises what the first failing one raises."""
-        for gate in self._gates:
-            gate.test()
-
-    def evaluate(self, given: GateInput, *, now: datetime, places: Places | None = None) -> Verdict:
-        """The joint verdict: rules are added up, a finding of any gate counts."""
-        verdicts = [gate.evaluate(given, now=now, places=places) for gate in self._gates]
-        found = [finding for verdict in verdicts for finding in verdict.findings]
-        return Verdict(self.digest, sum(verdict.rules for verdict in verdicts), _sorted(found))
-
-
-def open_gates(
-    sources: Sequence[GateSource],
-    *,
-    opa: Path,
-    cache: Cache | None = None,
-    timeout: float = 10.0,
-    central: Callable[[GateSource], Evaluator] | None = None,
-) -> Gates:
-    """A gate for each source; ``central`` makes the product's evaluator when there is a central OPA."""
-    return Gates(
-        Gate(
-            source,
-            opa=opa,
-            cache=cache,
-            timeout=timeout,
-            evaluator=central(source) if central and source.name == PRODUCT else None,
-        )
-        for source in sources
-    )
-
-
-def evaluate_all(
-    sources: Sequence[GateSource],
-    given: GateInput,
-    *,
-    opa: Path,
-    now: datetime,
-    places: Places | None = None,
-    cache: Cache | None = None,
-    timeout: float = 10.0,
-) -> Verdict:
-    """One verdict by child processes that live only as long as this call."""
-    with open_gates(sources, opa=opa, cache=cache, timeout=timeout) as gates:
-        return gates.evaluate(given, now=now, places=places)
-
-
-def _sorted(found: Iterable[Finding]) -> tuple[Finding, ...]:
+def sorted_findings(found: Iterable[Finding]) -> tuple[Finding, ...]:
     """Errors first, then by place; what two gates say alike is said once."""
     order = sorted(found, key=lambda f: (f.severity is not Severity.ERROR, _place(f), f.rule, f.message))
     return tuple(dict.fromkeys(order))

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import signal
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,6 +22,7 @@ from reconciler.member.credentials import MAX_FILE, Host, Login, refused, token_
 
 API_VERSION = "client.authentication.k8s.io/v1"
 _SECONDS = 60
+_SECONDS_TO_END = 5
 _SKEW = timedelta(minutes=1)
 
 
@@ -49,7 +52,7 @@ class ExecPlugin:
         pipe, null = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
         try:
             process = await asyncio.create_subprocess_exec(
-                *self._argv, stdin=null, stdout=pipe, stderr=null, env=self._env
+                *self._argv, stdin=null, stdout=pipe, stderr=null, env=self._env, start_new_session=True
             )
         except OSError as error:
             raise refused(self._label, "a command that runs", error.strerror or "an error") from error
@@ -61,9 +64,7 @@ class ExecPlugin:
             raise refused(self._label, f"an answer in {_SECONDS} s", "none") from error
         finally:
             if process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    process.kill()
-                await process.wait()
+                await _end(process)
         if status != 0:
             raise refused(self._label, "exit status 0", str(status))
         return output
@@ -105,6 +106,15 @@ async def _bounded(process: asyncio.subprocess.Process, label: str) -> bytes:
         if len(output) > MAX_FILE:
             raise refused(label, f"at most {MAX_FILE} bytes of output", "more")
     return bytes(output)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)  # its children too: they hold the pipe
+    # Reaping waits for the end of the pipe, so what is left in it has to be read.
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_SECONDS_TO_END):
+            await process.communicate()
 
 
 _INFO = orjson.dumps(

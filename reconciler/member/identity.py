@@ -13,7 +13,7 @@ import orjson
 from reconciler.member import errors
 from reconciler.member.concurrent import together
 from reconciler.member.observe import cluster_uid
-from reconciler.member.transport import Request, Transport
+from reconciler.member.transport import Request, Transport, expecting
 
 _REVIEW = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 
@@ -48,4 +48,5 @@ async def _version(transport: Transport) -> str:
 async def _username(transport: Transport) -> str:
     body = orjson.dumps({"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"})
     answer = (await transport.send(Request("POST", _REVIEW, body))).json()
-    return str(answer["status"]["userInfo"].get("username", ""))
+    with expecting("a SelfSubjectReview"):
+        return str(answer["status"]["userInfo"].get("username", ""))

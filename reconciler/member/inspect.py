@@ -11,7 +11,7 @@ from reconciler.member.concurrent import together
 from reconciler.member.discovery import BUILT_IN, Kind
 from reconciler.member.health import Health, status_of
 from reconciler.member.observe import Client
-from reconciler.member.transport import Request, Transport
+from reconciler.member.transport import Request, Transport, expecting
 from reconciler.model import APPLYSET_ID, LABEL_PART_OF, Desired, ObjectRef
 
 # Built-in kinds that never tell anything by their status; kinds from CRDs may.
@@ -39,20 +39,23 @@ async def _of_kind(client: Client, kind: Kind) -> Mapping[ObjectRef, Health]:
     try:
         resource = await client.kinds.find(kind)
         path = f"{resource.path('', '')}?labelSelector={selector}"
-        items = (await client.transport.send(Request("GET", path, large=True))).json()["items"] or ()
+        answer = await client.transport.send(Request("GET", path, large=True))
     except (errors.NotFoundError, errors.UnknownKindError):
         return {}
     found = {}
-    for item in items:
-        metadata = item["metadata"]
-        # Items of a list do not repeat kind and apiVersion.
-        body = {**item, "kind": kind[1], "apiVersion": f"{kind[0]}/{resource.version}".lstrip("/")}
-        found[ObjectRef(*kind, metadata.get("namespace", ""), metadata["name"])] = status_of(body)
+    with expecting("a list"):
+        for item in answer.json()["items"] or ():
+            metadata = item["metadata"]
+            # Items of a list do not repeat kind and apiVersion.
+            body = {**item, "kind": kind[1], "apiVersion": f"{kind[0]}/{resource.version}".lstrip("/")}
+            found[ObjectRef(*kind, metadata.get("namespace", ""), metadata["name"])] = status_of(body)
     return found
 
 
 async def read_secret(transport: Transport, namespace: str, name: str) -> Mapping[str, bytes]:
     """A Secret's data, decoded."""
     path = BUILT_IN["", "Secret"].path(namespace, name)
-    data = (await transport.send(Request("GET", path))).json().get("data") or {}
-    return {key: base64.b64decode(value) for key, value in data.items()}
+    answer = await transport.send(Request("GET", path))
+    with expecting("a Secret"):
+        data = answer.json().get("data") or {}
+        return {key: base64.b64decode(value) for key, value in data.items()}

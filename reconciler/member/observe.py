@@ -24,12 +24,14 @@ from reconciler.member import errors, probes
 from reconciler.member.concurrent import together
 from reconciler.member.discovery import Kind, Kinds, Resource
 from reconciler.member.parent import Parent, read_parent
+from reconciler.member.refs import Refs
 from reconciler.member.transport import Request, Transport
 from reconciler.model import (
     ANNOTATION_DIGEST,
     APPLYSET_ID,
     LABEL_PART_OF,
     Desired,
+    DesiredObject,
     Json,
     LiveMeta,
     ObjectRef,
@@ -43,6 +45,7 @@ _ONE = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
 _FEW = 16  # objects of one kind that are looked for one by one
 _PAGE = 5000
 Live = dict[ObjectRef, LiveMeta]
+Items = Mapping[ObjectRef, DesiredObject]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +69,16 @@ class Client:
 async def cluster_uid(transport: Transport) -> str:
     """The cluster's identity: the uid of its namespace kube-system."""
     answer = await transport.send(Request("GET", "/api/v1/namespaces/kube-system", accept=_ONE))
-    return str(answer.json()["metadata"]["uid"])
+    return str(answer.metadata()["uid"])
 
 
-async def base(client: Client) -> tuple[str, Parent]:
+async def base(client: Client, refs: Refs | None = None) -> tuple[str, Parent]:
     """Cluster uid and parent; the record, if any, is ours and this cluster's. Raises RecordError."""
     parent: Parent | None = None
 
     async def read() -> str:
         nonlocal parent
-        parent = await read_parent(client.transport, client.public_keys)
+        parent = await read_parent(client.transport, client.public_keys, refs)
         return ""
 
     uid, _ = await together(cluster_uid(client.transport), read())
@@ -95,12 +98,12 @@ async def observe(
     """The observation, and the parent that it was made from."""
     before = client.transport.requests
     client.kinds.learn_desired(desired)
-    uid, parent, found = await _look_at_once(client, desired)
-    live = _ours(found, desired, parent.record)
-    missing = _missing(desired, parent.record, found) if adopt_check else set()
+    items = {item.ref: item for item in desired.objects}
+    uid, parent, found = await _look_at_once(client, items)
+    live = _ours(found, items, parent.record)
+    missing = _missing(items, parent.record, found) if adopt_check else set()
     unlabelled = await _unlabelled(client, missing)
     live.update(_stripped(unlabelled, parent.record))
-    items = {item.ref: item for item in desired.objects}
     doubtful = dict.fromkeys(triage(desired, parent.record, live, deep=deep))
     doubtful.update(dict.fromkeys(ref for ref in unlabelled if ref in items))
     probed = await probes.probe(client, [items[ref] for ref in doubtful], parent.record)
@@ -108,15 +111,16 @@ async def observe(
     return Observation(uid, parent.record, live, probed, requests), parent
 
 
-async def _look_at_once(client: Client, desired: Desired) -> tuple[str, Parent, Page]:
-    wanted = {(item.ref.group, item.ref.kind) for item in desired.objects}
-    first = asyncio.ensure_future(base(client))
+async def _look_at_once(client: Client, items: Items) -> tuple[str, Parent, Page]:
+    wanted = {(ref.group, ref.kind) for ref in items}
+    refs = Refs(items)
+    first = asyncio.ensure_future(base(client, refs))
     try:
-        lists = await together(*(_labelled(client, kind) for kind in sorted(wanted)))
+        lists = await together(*(_labelled(client, kind, refs) for kind in sorted(wanted)))
         uid, parent = await first
     finally:
         first.cancel()
-    lists += await together(*(_labelled(client, kind) for kind in sorted(parent.kinds - wanted)))
+    lists += await together(*(_labelled(client, kind, refs) for kind in sorted(parent.kinds - wanted)))
     found = Page()
     for page in lists:
         found.live.update(page.live)
@@ -124,7 +128,7 @@ async def _look_at_once(client: Client, desired: Desired) -> tuple[str, Parent, 
     return uid, parent, found
 
 
-async def _labelled(client: Client, kind: Kind) -> Page:
+async def _labelled(client: Client, kind: Kind, refs: Refs) -> Page:
     selector = quote(f"{LABEL_PART_OF}={APPLYSET_ID}", safe="")
     try:
         resource = await client.kinds.find(kind)
@@ -133,15 +137,15 @@ async def _labelled(client: Client, kind: Kind) -> Page:
         )
     except (errors.NotFoundError, errors.UnknownKindError):
         return Page()  # its CustomResourceDefinition is not there yet, or no more
-    return parse_list(answer.body, resource)
+    return parse_list(answer.body, resource, refs)
 
 
-def parse_list(body: bytes, resource: Resource) -> Page:
+def parse_list(body: bytes, resource: Resource, refs: Refs | None = None) -> Page:
     """A PartialObjectMetadataList. Raises NotKubernetesError."""
     collecting = gc.isenabled()
     gc.disable()  # see record.decode
     try:
-        return _page(orjson.loads(body), resource)
+        return _page(orjson.loads(body), resource, refs or Refs())
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
         raise errors.NotKubernetesError("not a metadata list", hint=errors.CODES["FW1707"][1]) from error
     finally:
@@ -149,13 +153,15 @@ def parse_list(body: bytes, resource: Resource) -> Page:
             gc.enable()
 
 
-def _page(value: Json, resource: Resource) -> Page:
+def _page(value: Json, resource: Resource, refs: Refs) -> Page:
     page = Page(token=value["metadata"].get("continue", ""))
     live, group, kind, version = page.live, resource.group, resource.kind, resource.version
+    known = refs.of(group, kind)
     for item in value["items"] or ():  # Go writes an empty list as null
         meta = item["metadata"]
         annotations = meta.get("annotations")
-        ref = ObjectRef(group, kind, meta.get("namespace", ""), meta["name"])
+        namespace, name = meta.get("namespace", ""), meta["name"]
+        ref = known.get((namespace, name)) or ObjectRef(group, kind, namespace, name)
         digest = annotations.get(ANNOTATION_DIGEST, "") if annotations else ""
         live[ref] = LiveMeta(meta["uid"], meta["resourceVersion"], digest, version)
         if "deletionTimestamp" in meta:
@@ -163,7 +169,7 @@ def _page(value: Json, resource: Resource) -> Page:
     return page
 
 
-def _ours(found: Page, desired: Desired, record: Record | None) -> Live:
+def _ours(found: Page, items: Items, record: Record | None) -> Live:
     """Without what nobody wants and is no business of ours.
 
     That is what only inherited our label (controllers copy a Service's labels to its Endpoints), and what is
@@ -174,15 +180,16 @@ def _ours(found: Page, desired: Desired, record: Record | None) -> Live:
     others |= found.leaving
     if not others:
         return found.live
-    others -= {item.ref for item in desired.objects}
+    others -= items.keys()
     return {ref: meta for ref, meta in found.live.items() if ref not in others}
 
 
-def _missing(desired: Desired, record: Record | None, found: Page) -> set[ObjectRef]:
+def _missing(items: Items, record: Record | None, found: Page) -> set[ObjectRef]:
     """Wanted or recorded objects that no list with our label showed."""
-    missing = {item.ref for item in desired.objects if item.ref not in found.live}
+    # A set made from a dict, less a dict, takes the hashes that are there already.
+    missing = set(items).difference(found.live)
     if record:
-        missing.update(ref for ref in record.objects if ref not in found.live)
+        missing |= set(record.objects).difference(found.live)
     return missing
 
 
@@ -221,7 +228,7 @@ async def _look(client: Client, kind: Kind, refs: set[ObjectRef]) -> Live:
 async def _get(client: Client, resource: Resource, ref: ObjectRef) -> tuple[ObjectRef, LiveMeta | None]:
     path = resource.path(ref.namespace, ref.name)
     try:
-        meta = (await client.transport.send(Request("GET", path, accept=_ONE))).json()["metadata"]
+        meta = (await client.transport.send(Request("GET", path, accept=_ONE))).metadata()
     except errors.NotFoundError:
         return ref, None
     digest = (meta.get("annotations") or {}).get(ANNOTATION_DIGEST, "")

@@ -21,7 +21,8 @@ from reconciler import __version__
 from reconciler.member import errors, record
 from reconciler.member.discovery import BUILT_IN, Kind, Resource
 from reconciler.member.envelope import distrust, seal, unseal
-from reconciler.member.transport import Request, Transport
+from reconciler.member.refs import Refs
+from reconciler.member.transport import Request, Transport, expecting
 from reconciler.model import (
     APPLYSET_ID,
     FIELD_MANAGER,
@@ -62,7 +63,7 @@ class Parent:
         return self.record.sequence if self.record else 0
 
 
-async def read_parent(transport: Transport, public_keys: Sequence[bytes]) -> Parent:
+async def read_parent(transport: Transport, public_keys: Sequence[bytes], refs: Refs | None = None) -> Parent:
     """The parent with its record verified. Raises RecordError."""
     try:
         answer = await transport.send(Request("GET", _path(PARENT_NAME)))
@@ -74,7 +75,7 @@ async def read_parent(transport: Transport, public_keys: Sequence[bytes]) -> Par
     head = unseal(_bytes(parent.data, "record"), public_keys)
     names = record.parts_of(head)
     bodies = [_bytes(parent.data, "body")] + [await _read_part(transport, name) for name in names[1:]]
-    found, resources = record.decode(head, bodies)
+    found, resources = record.decode(head, bodies, refs)
     kinds = parent.kinds | {(ref.group, ref.kind) for ref in found.objects}
     return replace(parent, parts=names, record=found, resources=resources, kinds=kinds)
 
@@ -133,7 +134,7 @@ async def _write(transport: Transport, parent: Parent) -> Parent:
             "the member is not prepared", expected=f"namespace {MEMBER_NAMESPACE}", got="none",
             hint=errors.CODES["FW1722"][1],
         ) from error  # fmt: skip
-    version = answer.json()["metadata"]["resourceVersion"]
+    version = answer.metadata()["resourceVersion"]
     return replace(parent, version=version, annotations=body["metadata"]["annotations"])
 
 
@@ -208,8 +209,9 @@ async def _listed_parts(transport: Transport) -> set[str]:
     accept = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
     path = f"{_path('')}?labelSelector={LABEL_RECORD}%3Dpart"
     answer = await transport.send(Request("GET", path, accept=accept))
-    names = [item["metadata"]["name"] for item in answer.json()["items"] or ()]
-    return {name.removeprefix(_part_name("")) for name in names}
+    with expecting("a metadata list"):
+        names = [item["metadata"]["name"] for item in answer.json()["items"] or ()]
+        return {name.removeprefix(_part_name("")) for name in names}
 
 
 async def _delete_part(transport: Transport, digest: str) -> None:

@@ -1,9 +1,10 @@
 """Dry-run applies: what the API server would make of an object, without making it.
 
 A conflict on an object that we wrote (same uid as recorded) with a field manager that *updated* it
-(``kubectl edit``, a controller) is drift: the probe shows what taking the field back does. A manager that
-*applies*, or writes a subresource (an autoscaler), claims the field for itself: that stays a conflict, as on
-every object that is not ours yet, unless the document says ``conflict: take``.
+(``kubectl edit``, ``kubectl scale``, a controller) is drift: the probe shows what taking the field back does.
+A manager that *applies*, or that writes a subresource and is not kubectl (an autoscaler), claims the field
+for itself: that stays a conflict, as on every object that is not ours yet, unless the document says
+``conflict: take``.
 """
 
 from __future__ import annotations
@@ -91,9 +92,10 @@ def apply_path(resource: Resource, item: DesiredObject, *, force: bool) -> str:
 
 
 def is_drift(error: errors.ConflictError) -> bool:
-    """Whether all managers in the way have updated, not applied, the object itself."""
+    """Whether all managers in the way have updated, not applied, the object itself, or are a person's."""
     return bool(error.managers) and all(
-        operation == "Update" and not subresource for _, operation, subresource, _ in error.managers
+        operation == "Update" and (not subresource or name.startswith("kubectl"))
+        for name, operation, subresource, _ in error.managers
     )
 
 

@@ -29,6 +29,7 @@ import orjson
 
 from reconciler.member.discovery import Resource
 from reconciler.member.envelope import distrust
+from reconciler.member.refs import Refs
 from reconciler.model import ObjectRef, Record, Recorded
 
 PART = 900_000  # bytes; a ConfigMap takes 1 MiB of data, etcd 1.5 MiB of everything
@@ -79,16 +80,21 @@ def _index(
 
 def parts_of(head: bytes) -> tuple[str, ...]:
     """The SHA-256 of each part that a (verified) head names. Raises RecordError."""
-    value = _json(head)
+    value = _head(head)
     parts = value.get("parts")
     if value.get("format") != FORMAT or not isinstance(parts, list) or not 1 <= len(parts) <= MOST_PARTS:
         raise distrust(f"its head is not of format {FORMAT}")
     return tuple(str(part) for part in parts)
 
 
-def decode(head: bytes, parts: Sequence[bytes]) -> tuple[Record, tuple[Resource, ...]]:
-    """The record in a head whose signature was verified. Raises RecordError."""
-    value = _json(head)
+def decode(
+    head: bytes, parts: Sequence[bytes], refs: Refs | None = None
+) -> tuple[Record, tuple[Resource, ...]]:
+    """The record in a head whose signature was verified, with ``refs`` where it has them.
+
+    Raises RecordError.
+    """
+    value = _head(head)
     body = b"".join(parts)
     if hashlib.sha256(body).hexdigest() != value.get("body"):
         raise distrust("its objects are not the signed ones")
@@ -96,7 +102,7 @@ def decode(head: bytes, parts: Sequence[bytes]) -> tuple[Record, tuple[Resource,
     collecting = gc.isenabled()
     gc.disable()  # tens of thousands of small values and no cycles: collecting would double the time
     try:
-        objects, resources = _objects(_unpack(body[4 : 4 + size]), body, 4 + size)
+        objects, resources = _objects(_unpack(body[4 : 4 + size]), body[4 + size :].hex(), refs or Refs())
         if len(objects) != value["objects"]:
             raise distrust("its number of objects is another one")
         return _record(value, objects), tuple(resources)
@@ -114,18 +120,19 @@ def _record(value: dict[str, Any], objects: Mapping[ObjectRef, Recorded]) -> Rec
     )  # fmt: skip
 
 
-def _objects(index: Any, body: bytes, at: int) -> tuple[dict[ObjectRef, Recorded], list[Resource]]:
+def _objects(index: Any, hashes: str, refs: Refs) -> tuple[dict[ObjectRef, Recorded], list[Resource]]:
     objects: dict[ObjectRef, Recorded] = {}
     resources = []
-    hashes = body[at:].hex()
     position = 0
     for group, kind, served, spaces in index:
         if served is not None:
             resources.append(Resource(group, kind, *served))
+        known = refs.of(group, kind)
         for namespace, names, versions in spaces:
             for name, version in zip(names, versions, strict=True):
                 uid = hashes[position + 64 : position + 96]
-                objects[ObjectRef(group, kind, namespace, name)] = Recorded(
+                ref = known.get((namespace, name)) or ObjectRef(group, kind, namespace, name)
+                objects[ref] = Recorded(
                     "sha256:" + hashes[position : position + 64],
                     f"{uid[:8]}-{uid[8:12]}-{uid[12:16]}-{uid[16:20]}-{uid[20:]}",
                     version,
@@ -145,6 +152,13 @@ def _unpack(packed: bytes) -> Any:
     if not unpacker.eof:
         raise distrust(f"it unpacks to more than {_MAX_INDEX} bytes")
     return _json(index)
+
+
+def _head(head: bytes) -> dict[str, Any]:
+    value = _json(head)
+    if not isinstance(value, dict):
+        raise distrust("its head is not a JSON object")
+    return value
 
 
 def _json(data: bytes) -> Any:

@@ -21,7 +21,7 @@ _LONGEST = 2000
 _MOST_CAUSES = 20
 _MISTYPED = "failed to create typed patch object"
 _MANAGER = re.compile(
-    r'conflict with "(?P<name>.*)"(?: with subresource "(?P<sub>[^"]*)")?'
+    r'conflict with "(?P<name>(?:[^"\\]|\\.)*)"(?: with subresource "(?P<sub>[^"]*)")?'
     r"(?P<update> using \S+(?: at \S+)?)?\Z"
 )
 _KINDS: dict[int, type[errors.ReplyError]] = {

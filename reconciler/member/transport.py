@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,14 +52,33 @@ class Answer:
     status: int
     body: bytes
 
-    def json(self) -> Any:
-        """The body's value. Raises NotKubernetesError."""
+    def json(self) -> dict[str, Any]:
+        """The body's value, which has to be an object. Raises NotKubernetesError."""
         try:
-            return orjson.loads(self.body)
+            value = orjson.loads(self.body)
         except orjson.JSONDecodeError as error:
             raise errors.NotKubernetesError(
                 "the answer is not JSON", hint=errors.CODES["FW1707"][1]
             ) from error
+        if not isinstance(value, dict):
+            raise errors.NotKubernetesError("the answer is no object", hint=errors.CODES["FW1707"][1])
+        return value
+
+    def metadata(self) -> dict[str, Any]:
+        """The metadata of a Kubernetes object, with uid and resourceVersion. Raises NotKubernetesError."""
+        metadata = self.json().get("metadata")
+        if not isinstance(metadata, dict) or not {"uid", "resourceVersion"} <= metadata.keys():
+            raise errors.NotKubernetesError("not a Kubernetes object", hint=errors.CODES["FW1707"][1])
+        return metadata
+
+
+@contextmanager
+def expecting(what: str) -> Iterator[None]:
+    """Whatever breaks while an answer is taken apart means that it is not ``what``: NotKubernetesError."""
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise errors.NotKubernetesError(f"not {what}", hint=errors.CODES["FW1707"][1]) from error
 
 
 class Transport:

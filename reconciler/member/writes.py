@@ -91,12 +91,12 @@ async def _same_content(
 ) -> str:
     path = resource.path(item.ref.namespace, item.ref.name, item.version)
     try:
-        body = (await client.transport.send(Request("GET", path))).json()
+        answer = await client.transport.send(Request("GET", path))
     except errors.NotFoundError as error:
         raise moved(item.ref) from error
-    if body_digest(body) != change.before:
+    if body_digest(answer.json()) != change.before:
         raise moved(item.ref)
-    return str(body["metadata"]["resourceVersion"])
+    return str(answer.metadata()["resourceVersion"])
 
 
 async def delete(client: Client, change: AuthorizedChange, uid: str) -> Written:
@@ -133,7 +133,7 @@ def _delete_options(uid: str, version: str) -> bytes:
 
 
 async def _same_object(client: Client, path: str, change: AuthorizedChange, uid: str) -> str:
-    metadata = (await client.transport.send(Request("GET", path))).json()["metadata"]
+    metadata = (await client.transport.send(Request("GET", path))).metadata()
     digest = (metadata.get("annotations") or {}).get(ANNOTATION_DIGEST, "")
     if metadata["uid"] != uid or digest != change.before:
         raise moved(change.ref)

@@ -6,6 +6,7 @@ knows the last one, and so does the member's record. A rebuilt cluster has anoth
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -87,9 +88,10 @@ def _predecessor(seen: Observation, last: IntentState | None) -> tuple[int, str]
 
 
 def _base(seen: Observation) -> dict[str, object]:
-    record = seen.record
+    """What the plan was made on: the member's last change set, and every object of ours at its version."""
+    versions = sorted(f"{ref} {meta.uid} {meta.resource_version}" for ref, meta in seen.live.items())
     return {
         "cluster": seen.cluster_uid,
-        "changeSet": record.change_set if record else "",
-        "objects": len(seen.live),
+        "changeSet": seen.record.change_set if seen.record else "",
+        "objects": hashlib.sha256("\n".join(versions).encode()).hexdigest(),
     }

@@ -6,8 +6,9 @@
 4. compile    every cluster's desired objects, against Kubernetes' own schemas
 5. gate       the product's rules and those of ``base``; the commit's own ones only have to pass their tests
 
-``base`` is the last accepted commit, or the target of a pull request: what a commit changes in signers,
-schemas and gate does not judge that commit itself.
+``base`` is the last accepted commit, or the target of a pull request. What a commit changes in its Federation
+(signers, limits, gate, allowed programs), in schemas and in gate rules does not judge that commit itself: it
+holds from the next commit on.
 """
 
 from __future__ import annotations
@@ -19,22 +20,26 @@ from reconciler.compile import Compiled, compile_fleet
 from reconciler.documents import Cluster, Federation, Fleet, load
 from reconciler.errors import SettingsError
 from reconciler.gate import GateCompileError, GateEmptyError, Gates, GateTestError, gate_sources
-from reconciler.model import ClusterName, Finding, Severity, Snapshot, SourceRef
+from reconciler.model import ClusterName, Finding, Json, Severity, Snapshot, SourceRef
 from reconciler.pipeline.gating import content_input, places
 from reconciler.pipeline.placing import place_all
 from reconciler.pipeline.ports import CheckPorts
-from reconciler.repository import Repository
+from reconciler.repository import Repository, UnsafeTreeError
 from reconciler.trust import verify_range
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What is known of a commit. ``base`` and ``signers`` are empty where nothing was to be verified."""
+    """What is known of a commit. ``base`` and ``signers`` are empty where nothing was to be verified.
+
+    ``fleet.federation`` is the base's, since that is what holds.
+    """
 
     commit: str  # "" for a work tree
     tree: str
     base: str
     fleet: Fleet | None
+    federation_spec: Mapping[str, Json] = field(default_factory=dict)  # the base's, as written
     compiled: Mapping[ClusterName, Compiled] = field(default_factory=dict)
     signers: Mapping[str, str] = field(default_factory=dict)  # commit -> who signed it
     gate_digest: str = ""
@@ -64,7 +69,7 @@ class Checked:
 
     @property
     def federation(self) -> Federation:
-        """The Federation of a commit that is ``ok``."""
+        """The Federation that holds for a commit that is ``ok``: the base's."""
         return self.read_fleet.federation
 
     @property
@@ -90,11 +95,13 @@ def check(ports: CheckPorts, *, rev: str, base: str | None = None) -> Checked:
     """
     repository = ports.repository
     commit = repository.resolve(rev)
-    judge = repository.snapshot(repository.resolve(base)) if base else repository.snapshot(commit)
-    snapshot = repository.snapshot(commit)
-    prepared = replace(prepare(ports, snapshot, accepted=judge), base=judge.commit if base else "")
-    verified = _verify(repository, prepared, load(_only_federation(judge)).fleet)
-    return _judge(ports, verified, snapshot, judge)
+    judge = repository.snapshot(repository.resolve(base)) if base else None
+    try:
+        snapshot = repository.snapshot(commit)
+    except UnsafeTreeError as error:
+        return Checked(commit, "", judge.commit if judge else "", None, findings=tuple(error.findings))
+    prepared = prepare(ports, snapshot, accepted=judge)
+    return _judge(ports, _verify(repository, prepared), snapshot, judge or snapshot)
 
 
 def check_worktree(ports: CheckPorts) -> Checked:
@@ -104,16 +111,24 @@ def check_worktree(ports: CheckPorts) -> Checked:
 
 
 def prepare(ports: CheckPorts, snapshot: Snapshot, *, accepted: Snapshot | None = None) -> Checked:
-    """Load and compile, without trust and gate: enough for what only shows.
+    """Load and compile, without signatures and gate: enough for what only shows.
 
-    The schemas of ``accepted`` have to be passed too.
+    ``accepted`` is the base: its Federation holds, and its schemas have to be passed too.
     """
     loaded = load(snapshot, cache=ports.cache, accepted=accepted)
     fleet = loaded.fleet
+    trusted = load(_only_federation(accepted)).fleet if accepted else fleet
+    if trusted is None and accepted:
+        finding = Finding("FW1255", "the base has no federation.yaml that names signers")
+        return Checked(snapshot.commit, snapshot.tree, accepted.commit, None, findings=(finding,))
+    if fleet and trusted:
+        fleet = replace(fleet, federation=trusted.federation)
     compiled = compile_fleet(fleet, cache=ports.cache) if fleet else {}
     findings = [*loaded.findings, *(f for result in compiled.values() for f in result.findings)]
     placed = place_all(snapshot, fleet, findings)
-    return Checked(snapshot.commit, snapshot.tree, "", fleet, compiled, findings=placed)
+    spec = trusted.of_kind("Federation")[0].body["spec"] if trusted else {}
+    base = accepted.commit if accepted else ""
+    return Checked(snapshot.commit, snapshot.tree, base, fleet, spec, compiled, findings=placed)
 
 
 def _only_federation(snapshot: Snapshot) -> Snapshot:
@@ -122,17 +137,14 @@ def _only_federation(snapshot: Snapshot) -> Snapshot:
     return replace(snapshot, files=files)
 
 
-def _verify(repository: Repository, checked: Checked, trusted: Fleet | None) -> Checked:
-    if trusted is None:
-        finding = Finding(
-            "FW1255", "the base has no federation.yaml that names signers", subject=checked.base
-        )
-        return replace(checked, findings=(finding, *checked.findings))
+def _verify(repository: Repository, checked: Checked) -> Checked:
+    if checked.fleet is None:
+        return checked
     if checked.base:
         commits = repository.commits(checked.base, checked.commit)
     else:
         commits = (repository.commit(checked.commit),)
-    verdicts = verify_range(commits, trusted.federation.signers)
+    verdicts = verify_range(commits, checked.federation.signers)
     signers = {verdict.commit: verdict.signer.name for verdict in verdicts if verdict.signer}
     unsigned = tuple(verdict.finding for verdict in verdicts if verdict.finding)
     return replace(checked, signers=signers, findings=(*unsigned, *checked.findings))
@@ -146,7 +158,7 @@ def _judge(ports: CheckPorts, checked: Checked, snapshot: Snapshot, judge: Snaps
     new = gate_sources(snapshot)
     unproven = _unproven(ports.open_gates(new, settings)) if new != sources else ()
     gates = ports.open_gates(sources, settings)
-    given = content_input(checked.fleet, checked.compiled)
+    given = content_input(checked.fleet, checked.federation_spec)
     verdict = gates.evaluate(given, now=ports.clock(), places=places(checked.fleet, snapshot))
     return replace(
         checked,

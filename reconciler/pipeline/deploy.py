@@ -15,9 +15,11 @@ from enum import StrEnum
 from reconciler.audit.entry import Drift, Entry, Intent, Outcome, OutcomeResult, PlanCounts
 from reconciler.audit.state import LogState
 from reconciler.documents import Cluster
-from reconciler.errors import FleetwardError, MemberError
+from reconciler.errors import AuditError, FleetwardError, GateError, MemberError
 from reconciler.member.breaker import retry_at
 from reconciler.member.client import Member
+from reconciler.member.errors import CODES, SlowError
+from reconciler.member.identity import Identity
 from reconciler.model import Desired, Finding, ObjectOutcome, ObjectResult, Observation, Record, Verdict
 from reconciler.pipeline.change_sets import Authorized, sign
 from reconciler.pipeline.check import Checked
@@ -25,6 +27,7 @@ from reconciler.pipeline.contact import Contact, unreachable
 from reconciler.pipeline.gating import changes_input
 from reconciler.pipeline.guarding import guarded
 from reconciler.pipeline.journal import Journal
+from reconciler.pipeline.looking import Looks
 from reconciler.pipeline.ports import MemberPorts, WritePorts
 from reconciler.plan import Allowances, AuthorizedPlan, Plan, authorize, build_plan
 from reconciler.plan.authorize import GuardError
@@ -74,12 +77,23 @@ class Deployment:
     writes: WritePorts
     journal: Journal
     state: LogState
+    looks: Looks
     deep: bool
     allow: Allowances
 
 
 async def deploy(run: Deployment, cluster: Cluster) -> MemberResult:
-    """Bring one member to its desired state. Never raises for the member's own faults."""
+    """Bring one member to its desired state. Raises AuditError, never for the member's own faults."""
+    try:
+        return await _unless_left_alone(run, cluster)
+    except AuditError as error:
+        run.looks.stop(error)
+        raise
+    finally:
+        run.looks.looked(cluster.name)
+
+
+async def _unless_left_alone(run: Deployment, cluster: Cluster) -> MemberResult:
     if cluster.suspend:
         return MemberResult(cluster.name, MemberState.SUSPENDED)
     contact = run.members.contacts.get(cluster.name)
@@ -106,11 +120,11 @@ async def _deploy(run: Deployment, cluster: Cluster) -> MemberResult:
     async with run.members.connect(cluster, run.checked.read_fleet) as member:
         # 1. Who answers, and what does it have?
         desired = guarded(run.checked.compiled[cluster.name].desired, cluster)
-        identity = await member.identify()
-        seen = await member.observe(desired, deep=run.deep)
+        identity, seen = await _look(run, cluster, member, desired)
         # 2. A log that is behind the member's own record has been lost or rolled back.
         if seen.record:
             run.writes.log.require_at_least(cluster.name, seen.record.log_index, seen.record.change_set)
+        run.looks.looked(cluster.name)
         await _settle(run, cluster, seen.record)
         # 3. Plan.
         plan = build_plan(desired, seen)
@@ -120,9 +134,26 @@ async def _deploy(run: Deployment, cluster: Cluster) -> MemberResult:
         run.members.contacts.put(cluster.name, contact)
         if cluster.mode == "observe":
             return MemberResult(cluster.name, MemberState.OBSERVED, plan, requests=seen.requests)
-        if not plan.changes:
+        if not plan.changes and _ended_well(run, cluster, seen.record):
             return await _keep(member, cluster, desired, plan, seen)
         return await _change(run, cluster, member, desired, plan, seen)
+
+
+async def _look(
+    run: Deployment, cluster: Cluster, member: Member, desired: Desired
+) -> tuple[Identity, Observation]:
+    """Identity and observation within ``applyTimeout``: every request may be in time, and all of them not."""
+    limit = run.checked.federation.limits.apply_timeout
+    try:
+        async with asyncio.timeout(limit.total_seconds()):
+            return await member.identify(), await member.observe(desired, deep=run.deep)
+    except TimeoutError as error:
+        raise SlowError(
+            "the member was not seen in time",
+            where=cluster.name,
+            expected=f"within spec.limits.applyTimeout ({limit})",
+            hint=CODES[SlowError.code][1],
+        ) from error
 
 
 async def _keep(
@@ -152,6 +183,20 @@ async def _settle(run: Deployment, cluster: Cluster, record: Record | None) -> N
         await run.journal.append(*entries)
 
 
+def _ended_well(run: Deployment, cluster: Cluster, record: Record | None) -> bool:
+    """Whether log and record agree that the last change set was applied whole.
+
+    Otherwise even a plan without changes is signed and applied: it brings the record, which a crash may have
+    left old or missing, and the outcome that the log lacks.
+    """
+    logged = run.state.cluster(cluster.name)
+    if record is None or logged.intent is None or record.change_set != logged.intent.change_set:
+        return False
+    return bool(logged.pending) or (
+        logged.outcome is not None and logged.outcome.result is OutcomeResult.APPLIED
+    )
+
+
 async def _change(
     run: Deployment, cluster: Cluster, member: Member, desired: Desired, plan: Plan, seen: Observation
 ) -> MemberResult:
@@ -164,7 +209,10 @@ async def _change(
         return MemberResult(
             cluster.name, MemberState.REFUSED, plan, findings=error.findings, error=error.message
         )
-    # 5. Sign, and make the intent durable.
+    except GateError as error:
+        return MemberResult(cluster.name, MemberState.REFUSED, plan, error=str(error))
+    # 5. Sign, and make the intent durable, unless another member has proven by now that the log is behind.
+    await run.looks.before_writing()
     signed = sign(
         run.checked,
         cluster,
@@ -189,7 +237,8 @@ async def _change(
 def _judge(run: Deployment, cluster: Cluster, plan: Plan) -> Verdict:
     gates = run.checked.gates
     assert gates is not None  # noqa: S101  only commits that were judged get here
-    return gates.evaluate(changes_input(run.checked.read_fleet, cluster, plan), now=run.members.clock())
+    given = changes_input(run.checked.read_fleet, run.checked.federation_spec, cluster, plan, run.allow)
+    return gates.evaluate(given, now=run.members.clock())
 
 
 def _intent(

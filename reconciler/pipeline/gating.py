@@ -1,34 +1,31 @@
 """What the gate is shown of a fleet and of a plan.
 
-Rules see documents as written. Where an override can change what a document grants or opens, they also
-see what it compiles to, under the document's own place, so that a patch cannot slip past a rule.
+Rules see documents as written, and as their overrides make them, under the document's own place: a patch
+cannot slip past a rule. The Federation that they are shown is the base's.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import orjson
-
-from reconciler.compile import Compiled
-from reconciler.documents import GROUP, Cluster, Document, Fleet, locate, overrides_of
+from reconciler.compile.objects import canonical
+from reconciler.compile.selection import Selection
+from reconciler.documents import Cluster, Document, Fleet, locate, overrides_of
 from reconciler.gate import ChangesInput, ContentInput, GateDocument, Places
-from reconciler.model import ClusterName, DesiredObject, ObjectRef, Snapshot, SourceRef
-from reconciler.plan import Change, Plan
-
-# Groups whose objects the default rules judge: what they grant or open is what overrides must not hide.
-_JUDGED_GROUPS = frozenset({"rbac.authorization.k8s.io", "networking.k8s.io"})
+from reconciler.model import Json, Snapshot, SourceRef
+from reconciler.plan import Allowances, Change, Plan
 
 
-def content_input(fleet: Fleet, compiled: Mapping[ClusterName, Compiled]) -> ContentInput:
-    """Stage "content": every document, and the compiled form of those with overrides."""
+def content_input(fleet: Fleet, federation: Mapping[str, Json]) -> ContentInput:
+    """Stage "content": every document as written, and as its overrides make it; ``federation`` is a spec."""
     written = [GateDocument(key_of(d), d.body, d.digest) for d in fleet.documents]
     return ContentInput(
-        federation=federation_spec(fleet),
+        federation=federation,
         clusters=[cluster_view(cluster) for cluster in fleet.clusters],
         exceptions=exceptions(fleet),
-        documents=(*written, *_patched(fleet, compiled)),
+        documents=(*written, *_patched(fleet)),
     )
 
 
@@ -46,15 +43,20 @@ def places(fleet: Fleet, snapshot: Snapshot) -> Places:
     return Places(sources, line_of)
 
 
-def changes_input(fleet: Fleet, cluster: Cluster, plan: Plan) -> ChangesInput:
-    """Stage "changes": one member's plan."""
-    spec = federation_spec(fleet)
+def changes_input(
+    fleet: Fleet, federation: Mapping[str, Json], cluster: Cluster, plan: Plan, allow: Allowances
+) -> ChangesInput:
+    """Stage "changes": one member's plan, with the limits that hold in this run.
+
+    What a person allowed lifts the cap for the rules too; a rule that denies for its own reasons still does.
+    """
+    limits = federation.get("limits") or {}
     return ChangesInput(
         cluster=cluster_view(cluster),
         changes=[_change_view(change) for change in plan.changes],
         counts=plan.counts,
-        limits=spec.get("limits") or {},
-        federation=spec,
+        limits={**limits, "maxDeletions": "100%"} if allow.deletions else limits,
+        federation=federation,
         exceptions=exceptions(fleet),
     )
 
@@ -62,13 +64,6 @@ def changes_input(fleet: Fleet, cluster: Cluster, plan: Plan) -> ChangesInput:
 def key_of(document: Document) -> str:
     """ "path#index": unique in a commit, and stable while the file is."""
     return f"{document.source.path}#{document.digest.rpartition('#')[2]}"
-
-
-def federation_spec(fleet: Fleet) -> dict[str, Any]:
-    """The Federation's spec as written."""
-    (document,) = fleet.of_kind("Federation")
-    spec: dict[str, Any] = document.body.get("spec") or {}
-    return spec
 
 
 def cluster_view(cluster: Cluster) -> dict[str, Any]:
@@ -81,19 +76,19 @@ def exceptions(fleet: Fleet) -> Sequence[Any]:
     return [document.body["spec"] for document in fleet.of_kind("PolicyException")]
 
 
-def _patched(fleet: Fleet, compiled: Mapping[ClusterName, Compiled]) -> Iterator[GateDocument]:
-    patched = {document.source: document for document in fleet.documents if overrides_of(document)}
-    if not patched:
-        return
-    seen: dict[tuple[ObjectRef, str], DesiredObject] = {}
-    for result in compiled.values():
-        for item in result.desired.objects:
-            if item.source in patched and item.ref.group in _JUDGED_GROUPS:
-                seen.setdefault((item.ref, item.digest), item)
-    for item in seen.values():
-        document = patched[item.source]
-        origin = document.subject if document.group == GROUP else ""
-        yield GateDocument(key_of(document), orjson.loads(item.body), item.digest, origin)
+def _patched(fleet: Fleet) -> Iterator[GateDocument]:
+    """What overrides make of documents, each result once, whatever clusters it is for."""
+    documents = [document for document in fleet.documents if overrides_of(document)]
+    seen: set[tuple[str, str]] = set()
+    for selection in [Selection(cluster, fleet.schemas) for cluster in fleet.clusters] if documents else []:
+        for document in documents:
+            patched, _ = selection.patched(document)
+            if patched is None or patched is document or not selection.places(document):
+                continue
+            key, digest = key_of(document), hashlib.sha256(canonical(patched.body)).hexdigest()
+            if (key, digest) not in seen:
+                seen.add((key, digest))
+                yield GateDocument(key, patched.body, digest)
 
 
 def _change_view(change: Change) -> dict[str, Any]:

@@ -7,16 +7,18 @@ whatever is wrong with one member stops that member only.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from reconciler.audit.entry import CommitAccepted, CommitRefused, GateSummary
 from reconciler.audit.state import LogState
+from reconciler.documents import Cluster
 from reconciler.errors import GateError, RepositoryError, TrustError
 from reconciler.model import Finding
 from reconciler.pipeline.check import Checked, check
 from reconciler.pipeline.deploy import Deployment, MemberResult, deploy
 from reconciler.pipeline.journal import Journal
+from reconciler.pipeline.looking import Looks
 from reconciler.pipeline.ports import CheckPorts, MemberPorts, WritePorts
 from reconciler.plan import NOTHING_ALLOWED, Allowances
 from reconciler.repository import Repository
@@ -82,9 +84,20 @@ async def reconcile(
     if head != accepted:
         await journal.append(_acceptance(writes, state, checked))
     chosen = checked.select(clusters)
-    run = Deployment(checked, members, writes, journal, writes.log.state(), deep, allow)
-    results = await asyncio.gather(*(deploy(run, cluster) for cluster in chosen))
-    return Run(head, head != accepted, checked, tuple(results))
+    looks = Looks(cluster.name for cluster in chosen)
+    run = Deployment(checked, members, writes, journal, writes.log.state(), looks, deep, allow)
+    return Run(head, head != accepted, checked, await _deploy_all(run, chosen))
+
+
+async def _deploy_all(run: Deployment, clusters: Sequence[Cluster]) -> tuple[MemberResult, ...]:
+    """Every member at once. A log that fails stops what has not begun; what has begun ends in order."""
+    results = await asyncio.gather(*(deploy(run, cluster) for cluster in clusters), return_exceptions=True)
+    done = []
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+        done.append(result)
+    return tuple(done)
 
 
 def require_initialized(state: LogState, repository: Repository) -> str:

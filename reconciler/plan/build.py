@@ -81,16 +81,8 @@ def _compared(old: DesiredObject | None, new: DesiredObject | None) -> Change | 
 
 def _create(item: DesiredObject, known: Recorded | None) -> Change:
     reason = "deleted by someone else" if known else "new"
-    return Change(
-        Action.CREATE,
-        item.ref,
-        "",
-        item.digest,
-        reason,
-        item,
-        fields=diff_objects(None, orjson.loads(item.body)),
-        drift=known is not None,
-    )
+    # No fields: all of them are new, and a first apply has thousands of objects.
+    return Change(Action.CREATE, item.ref, "", item.digest, reason, item, drift=known is not None)
 
 
 def _probed(

@@ -1,8 +1,8 @@
 """What ``fleetward sandbox up`` and ``down`` do: control planes that outlive the command.
 
-    members = up(folder, ["primary", "member-a"], report=print)
-    members["member-a"].kubeconfig       # for kubectl and for cluster registrations
-    down(folder)                         # from any process, at any later time
+members = up(folder, ["primary", "member-a"], report=print)
+members["member-a"].kubeconfig       # for kubectl and for cluster registrations
+down(folder)                         # from any process, at any later time
 """
 
 from collections.abc import Callable, Sequence

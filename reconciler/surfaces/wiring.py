@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.errors import SettingsError
 from reconciler.model import Signer
-from reconciler.surfaces.settings import GIT_LOG, Settings
+from reconciler.surfaces.settings import GIT_LOG, Settings, fleet_id
 
 if TYPE_CHECKING:
     from reconciler.audit.log import Log
@@ -149,7 +149,9 @@ class Wiring:
         if self.settings.log == GIT_LOG:
             from reconciler.audit.store_git import GitStore
 
-            return GitStore(self.settings.repo, scratch=self.settings.cache / "log", clock=clock)
+            # Two fleets of one machine have a ref of the same name.
+            scratch = self.settings.cache / "log" / fleet_id(self.settings.repo)
+            return GitStore(self.settings.repo, scratch=scratch, clock=clock)
         from reconciler.audit.store_directory import DirectoryStore
 
         return DirectoryStore(Path(self.settings.log))

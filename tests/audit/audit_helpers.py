@@ -50,7 +50,7 @@ class KeySigner:
 SIGNER = KeySigner()
 # A busy machine is no failure.
 UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-    deadline=None, suppress_health_check=[HealthCheck.too_slow]
+
 
 def ticking_clock() -> Clock:
     """A clock that goes on by 1.5 ms at every look."""

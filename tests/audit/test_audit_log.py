@@ -272,6 +272,18 @@ def test_a_swapped_entry_with_a_tile_to_match_is_found(whole: Path, tmp_path: Pa
         log.entry(768)
 
 
+def test_an_entry_rewritten_in_its_bundle_alone_is_named(whole: Path, tmp_path: Path):
+    shutil.copytree(whole, tmp_path / "log")
+    bundle = tmp_path / "log/tile/entries/003"
+    bundle.write_bytes(bundle.read_bytes().replace(b'"actor":"ci"', b'"actor":"me"', 1))
+    findings = open_log(tmp_path / "log").verify().findings
+    assert [(finding.code, finding.subject) for finding in findings] == [
+        ("FW1821", "tile/entries/003"),
+        ("FW1825", "checkpoint"),
+    ]
+    assert "entry 768 is not" in findings[0].message
+
+
 def test_a_missing_checkpoint_is_damage_and_never_a_new_log(tmp_path: Path):
     log = open_log(tmp_path)
     fill(log, 5)

@@ -122,7 +122,7 @@ def test_a_damaged_cache_is_no_cache(tmp_path: Path, damage: bytes | None):
     fill(open_log(tmp_path / "log"), 20)
     state = open_log(tmp_path / "log", state_cache=cache).state()
     data = cache.read_bytes()
-    cache.write_bytes(data.replace(b"applied", b"failedd") if damage is None else damage)
+    cache.write_bytes(data.replace(b"fleet.git", b"other.git") if damage is None else damage)
     assert open_log(tmp_path / "log", state_cache=cache).state() == state
 
 

@@ -247,21 +247,28 @@ class Fleet:
             found = asyncio.run(fleet_status(prepared, state, wiring.members()))
         return {one.cluster: one for one in found}
 
-    def spawn(self, *arguments: str) -> subprocess.Popen[str]:
-        """The command ``fleetward``, as a process of its own."""
+    def command(self, *arguments: str) -> list[str]:
+        """The command ``fleetward`` of this installation."""
+        return [str(FLEETWARD), *arguments]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What that command is told by ``FLEETWARD_*``."""
         settings = self.settings
-        environment = {k: v for k, v in os.environ.items() if not k.startswith(("FLEETWARD_", "GIT_"))}
-        environment |= {
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("FLEETWARD_", "GIT_"))}
+        return kept | {
             "FLEETWARD_REPO": settings.repo,
             "FLEETWARD_STATE": str(settings.state),
             "FLEETWARD_CACHE": str(settings.cache),
             "FLEETWARD_CREDENTIALS": str(settings.credentials),
             "FLEETWARD_LOG": settings.log,
             "FLEETWARD_SIGNING_KEY": settings.signing_key,
-            "FLEETWARD_DEBUG": "1",
         }
+
+    def spawn(self, *arguments: str) -> subprocess.Popen[str]:
+        """``command`` as a process of its own."""
         pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        return subprocess.Popen([str(FLEETWARD), *arguments], env=environment, **pipes)
+        return subprocess.Popen(self.command(*arguments), env=self.environment, **pipes)
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """The command ``fleetward``, to its end."""

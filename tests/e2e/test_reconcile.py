@@ -230,7 +230,7 @@ def test_drift_is_repaired_and_logged(fleet: Fleet, a: Plane, b: Plane) -> None:
     fleet.start(manifest("extra", number="1"))
     fleet.reconcile()
     guard = a.get(f"{GUARDS}ybindings/fleetward-guard")["spec"]
-    assert a.send("DELETE", f"{MAPS}/extra") == 403, "the guard"
+    until(lambda: a.send("DELETE", f"{MAPS}/extra?dryRun=All") == 403, "the guard to guard")
     a.unguard()
     a.by_hand("PATCH", f"{MAPS}/settings", {"data": {"colour": "red"}})
     a.by_hand("DELETE", f"{MAPS}/extra")

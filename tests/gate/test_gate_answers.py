@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from reconciler.errors import GateError
 from reconciler.gate import GateAnswerError, Places
 from reconciler.gate.answers import findings, rule_sets
-from reconciler.gate.child import decode
+from reconciler.gate.channel import decode
 from reconciler.model import Finding, Severity, SourceRef
 
 ITEMS = (document("Role", "a", path="a.yaml"), document("Role", "b", path="b.yaml"))

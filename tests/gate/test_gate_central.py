@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 import socket
 import subprocess
 import threading
+import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,28 +29,28 @@ from reconciler.gate import (
     product_source,
 )
 from reconciler.gate.central import address
+from reconciler.sandbox import pki
 
 BAD = content(document("Role", "x", api="rbac.authorization.k8s.io/v1", rules=[{"verbs": ["*"]}]))
 OTHERS = "package payments\n\nallow := true\n"
 
 
 @contextmanager
-def central(opa: str, log: Path) -> Iterator[str]:
-    """An OPA on a free port: its URL, from its own log."""
-    command = [opa, "run", "--server", "--addr=127.0.0.1:0", "--skip-version-check", "--log-level=info"]
+def central(opa: str, log: Path, *options: str) -> Iterator[int]:
+    """An OPA on a free port of loopback."""
+    command = [opa, "run", "--server", "--addr=127.0.0.1:0", "--skip-version-check", *options]
     with log.open("wb") as out, subprocess.Popen(command, stdout=out, stderr=out) as process:
         try:
-            yield f"http://127.0.0.1:{_port(process, log)}"
+            yield _port(process, log)
         finally:
             process.kill()
 
 
 def _port(process: subprocess.Popen[bytes], log: Path) -> int:
-    while process.poll() is None:
-        listening = re.findall(r'"addrs":\["127\.0\.0\.1:(\d+)"\]', log.read_text())
-        inodes = _listening(process.pid)
-        if inodes or (listening and listening[0] != "0"):
-            return inodes[0] if inodes else int(listening[0])
+    deadline = time.monotonic() + 20
+    while process.poll() is None and time.monotonic() < deadline:
+        if found := _listening(process.pid):
+            return found[0]
     raise AssertionError(log.read_text())
 
 
@@ -65,8 +65,8 @@ def _listening(pid: int) -> list[int]:
 
 @pytest.fixture
 def url(opa: str, tmp_path: Path) -> Iterator[str]:
-    with central(opa, tmp_path / "central.log") as found:
-        yield found
+    with central(opa, tmp_path / "central.log") as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 def call(url: str, path: str, text: str | None = None) -> Any:
@@ -140,6 +140,20 @@ def test_fleets_rules_stay_at_home(opa: str, url: str) -> None:
 
 
 @pytest.mark.real
+def test_tls_is_verified(opa: str, tmp_path: Path) -> None:
+    authority = pki.create(tmp_path, "central")
+    pair = authority.issue("opa", common_name="opa", sans=["127.0.0.1"])
+    tls = (f"--tls-cert-file={pair.cert}", f"--tls-private-key-file={pair.key}")
+    rules = source(module("own", 'deny contains "x" if true'), name="product")
+    with central(opa, tmp_path / "central.log", *tls) as port:
+        with RemoteOpa(f"https://127.0.0.1:{port}", rules, ca_bundle=tmp_path / "ca.crt") as remote:
+            assert remote.query({}) == {"result": {"own": {"deny": ["x"]}}}
+        with RemoteOpa(f"https://127.0.0.1:{port}", rules) as remote, pytest.raises(GateDiedError) as caught:
+            remote.query({})
+        assert caught.value.got == "SSLError"
+
+
+@pytest.mark.real
 def test_builtin_error_over_the_network(opa: str, url: str) -> None:
     rules = source(
         module("own", 'deny contains "x" if to_number(input.documents[0].kind) > 1'), name="product"
@@ -182,6 +196,27 @@ def test_other_side_that_is_no_opa(answer: bytes) -> None:
         with RemoteOpa(url, product_source(), timeout=2) as remote, pytest.raises(GateError) as caught:
             remote.query({})
     assert caught.value.hint
+
+
+def test_drip_is_cut_at_the_limit() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=_drip, args=(server,), daemon=True).start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
+        with RemoteOpa(url, product_source(), timeout=0.1) as remote, pytest.raises(GateTimeoutError):
+            remote.query({})
+
+
+def _drip(server: socket.socket) -> None:
+    """Headers without end, each in time."""
+    connection, _ = server.accept()
+    over = threading.Event()
+    with connection:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+        while not over.wait(0.02):
+            try:
+                connection.sendall(b"x")
+            except OSError:
+                return
 
 
 def _serve(server: socket.socket, answer: bytes) -> None:

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from reconciler.errors import GateError
 from reconciler.gate import ChildOpa, GateDiedError, GateTimeoutError
-from reconciler.gate.child import ask
+from reconciler.gate.channel import ask
 
 RULES = source(module("own", 'deny contains "x" if input.bad'))
 SLOW = source(
@@ -147,12 +147,20 @@ def _until_busy(pid: int) -> None:
         assert time.monotonic() < deadline
 
 
+def _until_stopped(pid: int) -> None:
+    """A signal takes effect when the process next runs, which may be after our query."""
+    deadline = time.monotonic() + 20
+    while Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "T":
+        assert time.monotonic() < deadline
+
+
 @pytest.mark.real
 def test_stopped_opa_is_a_timeout_and_gone(opa: str) -> None:
     with ChildOpa(Path(opa), RULES, timeout=0.3) as child:
         child.query({})
         pid = opa_of(child)
         os.kill(pid, signal.SIGSTOP)
+        _until_stopped(pid)
         with pytest.raises(GateTimeoutError):
             child.query({})
         assert is_gone(pid)

@@ -5,6 +5,8 @@ import json
 import subprocess
 import sys
 import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -18,6 +20,7 @@ from reconciler.member.bootstrap import LABEL_AGGREGATE, bootstrap_objects
 from reconciler.member.client import ApplyReport, Member
 from reconciler.member.credentials import Login
 from reconciler.member.limits import Limits
+from reconciler.member.transport import Transport
 from reconciler.model import (
     APPLYSET_ID,
     LABEL_PART_OF,
@@ -73,10 +76,9 @@ class ControlPlane:
     server: SandboxMember
     token: str = ""
 
-    def kubectl(self, *arguments: str, given: Any = None, user: str = "") -> subprocess.CompletedProcess[str]:
+    def kubectl(self, *arguments: str, given: Any = None) -> subprocess.CompletedProcess[str]:
         command = [KUBECTL, "--kubeconfig", str(self.server.kubeconfig), *arguments]
-        command += ["--as", user] if user else []
-        text = yaml.safe_dump_all(given) if isinstance(given, list) else given and yaml.safe_dump(given)
+        text = yaml.safe_dump_all(given) if isinstance(given, list) else given and json.dumps(given)
         return subprocess.run(command, input=text, capture_output=True, text=True, check=False, timeout=60)
 
     def must(self, *arguments: str, given: Any = None) -> str:
@@ -119,6 +121,13 @@ class World:
     def member(self, token: str = "", **settings: Any) -> Member:
         settings = {"public_keys": [SIGNER.public_key], "signer": SIGNER, "limits": FAST} | settings
         return Member(self.cluster, Token(token or self.plane.token), **settings)
+
+    @asynccontextmanager
+    async def transport(self) -> AsyncIterator[Transport]:
+        cluster = self.cluster
+        transport = Transport(cluster.api_servers, cluster.ca_bundle, "", Token(self.plane.token), FAST)
+        yield transport
+        await transport.close()
 
     def desired(self, *bodies: dict[str, Any], take: bool = False) -> Desired:
         objects = tuple(sorted((finish(body, take=take) for body in bodies), key=lambda item: item.ref))

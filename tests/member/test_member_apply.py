@@ -1,6 +1,8 @@
 """The whole way on a real API server: observe, plan, sign, apply, record."""
 
 import json
+import uuid
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -9,6 +11,7 @@ from member_world import FAST, SIGNER, World, authorization, finish, results
 
 from reconciler.errors import TrustError
 from reconciler.member import errors
+from reconciler.member.parent import Parent, read_parent, write_record
 from reconciler.model import (
     APPLYSET_ID,
     LABEL_PART_OF,
@@ -16,6 +19,8 @@ from reconciler.model import (
     PARENT_NAME,
     ObjectRef,
     ObjectResult,
+    Record,
+    Recorded,
 )
 from reconciler.plan import Action, build_plan
 
@@ -149,6 +154,21 @@ async def test_a_deep_look_probes_everything(world: World) -> None:
     assert plan.changes == ()
 
 
+async def test_what_is_being_deleted_already_is_not_deleted_again(world: World) -> None:
+    held = world.config("held", x="1")
+    held["metadata"]["finalizers"] = ["example.org/hold"]
+    await world.reconcile(world.desired(world.base(), world.config("a", x="1"), held))
+    desired = world.desired(world.base(), world.config("a", x="1"))
+    plan, _ = await world.reconcile(desired)
+    assert [c.action for c in plan.changes] == [Action.DELETE]
+
+    _, again = await world.plan(desired)
+
+    assert again.changes == ()
+    release = json.dumps({"metadata": {"finalizers": None}})
+    world.plane.must("patch", "configmap", "held", "-n", world.namespace, "-p", release)
+
+
 def _theirs(world: World, value: str) -> dict[str, Any]:
     return world.config("shared", x=value)
 
@@ -165,6 +185,15 @@ async def test_a_field_of_another_manager_is_a_conflict_that_names_it(world: Wor
     assert change.action is Action.CONFLICT
     assert "other" in change.detail
     assert ".data.x" in change.detail
+
+
+async def test_an_object_that_is_not_ours_is_never_drift(world: World) -> None:
+    world.plane.must("create", "namespace", world.namespace)
+    world.plane.must("create", "-f", "-", given=_theirs(world, "theirs"))  # an Update by kubectl-create
+
+    _, plan = await world.plan(world.desired(_theirs(world, "ours")))
+
+    assert [c.action for c in plan.changes] == [Action.CONFLICT]
 
 
 async def test_conflict_take_takes_the_field(world: World) -> None:
@@ -189,6 +218,38 @@ async def test_another_applier_on_our_object_is_a_conflict_and_not_drift(world: 
     _, plan = await world.plan(desired)
 
     assert [c.action for c in plan.changes] == [Action.CONFLICT]
+
+
+def _deployment(world: World) -> dict[str, Any]:
+    labels = {"app": "web"}
+    pod = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "web", "namespace": world.namespace},
+        "spec": {"replicas": 2, "selector": {"matchLabels": labels}, "template": pod},
+    }
+
+
+async def test_kubectl_scale_is_drift_and_an_autoscaler_is_a_conflict(world: World) -> None:
+    desired = world.desired(world.base(), _deployment(world))
+    await world.reconcile(desired)
+    world.plane.must("scale", "deployment", "web", "-n", world.namespace, "--replicas=3")
+    plan, _ = await world.reconcile(desired)
+    assert [(c.action, c.drift) for c in plan.changes] == [(Action.UPDATE, True)]
+
+    scale = f"/apis/apps/v1/namespaces/{world.namespace}/deployments/web/scale"
+    body = {
+        "apiVersion": "autoscaling/v1",
+        "kind": "Scale",
+        "metadata": {"name": "web", "namespace": world.namespace},
+        "spec": {"replicas": 5},
+    }
+    world.plane.must("replace", "--raw", f"{scale}?fieldManager=autoscaler", "-f", "-", given=body)
+    _, plan = await world.plan(desired)
+    (change,) = plan.changes
+    assert change.action is Action.CONFLICT
+    assert "autoscaler (Update of scale): .spec.replicas" in change.detail
 
 
 @pytest.mark.parametrize("count", [1, 20])  # looked up one by one, and by a list
@@ -310,6 +371,9 @@ async def test_nothing_is_written_over_what_moved_since_the_plan(world: World) -
     assert all(outcome.error.startswith("FW1724") for outcome in report.outcomes)
     live = world.plane.get("configmap", "-n", world.namespace, "a", "b")["items"]
     assert {item["data"]["x"] for item in live} == {"moved"}
+    again, _ = await world.plan(desired)
+    assert again.record is not None
+    assert {ref.name for ref in again.record.objects} == {world.namespace, "a", "b"}  # both stay ours
 
 
 async def test_a_status_that_moved_is_no_reason_to_fail(world: World) -> None:
@@ -423,18 +487,28 @@ async def test_the_credentials_must_be_the_registered_user(world: World) -> None
 
 
 async def test_health_of_what_has_a_status(world: World) -> None:
-    labels = {"app": "web"}
-    pod = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
-    deployment = {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": "web", "namespace": world.namespace},
-        "spec": {"selector": {"matchLabels": labels}, "template": pod},
-    }
-    desired = world.desired(world.base(), deployment)
+    desired = world.desired(world.base(), _deployment(world))
 
     await world.reconcile(desired)
 
     async with world.member(limits=FAST) as member:
         health = {ref.kind: found.state.value for ref, found in (await member.health(desired)).items()}
     assert health == {"Deployment": "in progress", "Namespace": "current"}
+
+
+async def test_a_record_of_several_parts_is_written_read_and_cleaned_up(world: World) -> None:
+    refs = [ObjectRef("", "ConfigMap", f"ns-{n % 9}", f"c-{n}") for n in range(40_000)]
+    objects = {
+        ref: Recorded("sha256:" + f"{n:064x}", str(uuid.UUID(int=n * 2**64)), str(n))
+        for n, ref in enumerate(refs)
+    }
+    large = Record("uid", "c" * 40, "sha256:" + "1" * 64, "sha256:" + "2" * 64, 1, 1, objects)
+    small = replace(large, objects={refs[0]: objects[refs[0]]}, sequence=2)
+    parts = ("configmap", "-n", MEMBER_NAMESPACE, "-l", "fleetward.io/record=part")
+    async with world.transport() as transport:
+        parent = await write_record(transport, Parent(), large, [], SIGNER)
+        assert len(world.plane.get(*parts)["items"]) == 2
+        assert (await read_parent(transport, [SIGNER.public_key])).record == large
+        await write_record(transport, parent, small, [], SIGNER)
+        assert world.plane.get(*parts)["items"] == []
+        assert (await read_parent(transport, [SIGNER.public_key])).record == small

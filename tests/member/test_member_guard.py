@@ -68,6 +68,15 @@ async def test_the_control_plane_still_does_its_work(world: World) -> None:
     world.plane.must("wait", "--for=delete", f"namespace/{world.namespace}", "--timeout=60s")
 
 
+async def test_controllers_with_accounts_of_their_own_are_let_through(world: World) -> None:
+    await _in_force(world, world.config("a", x="1"))
+    delete = ("delete", "configmap", "a", "-n", world.namespace, "--dry-run=server")
+    collector = "--as=system:serviceaccount:kube-system:generic-garbage-collector"
+
+    assert "is federated" in world.plane.kubectl(*delete, collector, "--as-group=system:masters").stderr
+    world.plane.must(*delete, collector, "--as-group=system:serviceaccounts:kube-system")
+
+
 async def test_the_guard_that_somebody_removes_comes_back(world: World) -> None:
     await _in_force(world, world.config("a", x="1"))
     world.plane.must("delete", "validatingadmissionpolicybinding", "fleetward-guard")

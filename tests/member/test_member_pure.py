@@ -243,6 +243,10 @@ def _kubeconfig(user: dict[str, Any], **cluster: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _contents(path: str | None) -> bytes:
+    return Path(path).read_bytes() if path else b""
+
+
 async def test_a_kubeconfig_gives_what_the_official_client_reads_from_it(tmp_path: Path) -> None:
     (tmp_path / "t").write_text("from-file")
     encoded = {name: base64.b64encode(text).decode() for name, text in (("cert", b"CERT"), ("key", b"KEY"))}
@@ -258,9 +262,7 @@ async def test_a_kubeconfig_gives_what_the_official_client_reads_from_it(tmp_pat
         absolute = user | ({"tokenFile": str(tmp_path / "t")} if "tokenFile" in user else {})
         await load_kube_config_from_dict(_kubeconfig(absolute), client_configuration=official)
         theirs = official.api_key.get("BearerToken", "").removeprefix("Bearer ")
-        cert = Path(official.cert_file).read_bytes() if official.cert_file else b""
-        key = Path(official.key_file).read_bytes() if official.key_file else b""
-        assert ours == Login(theirs, cert, key)
+        assert ours == Login(theirs, _contents(official.cert_file), _contents(official.key_file))
 
 
 @pytest.mark.parametrize(

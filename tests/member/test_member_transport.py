@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import ssl
+import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,7 @@ from reconciler.member.limits import Limits
 from reconciler.member.transport import Request, Transport
 from reconciler.sandbox import pki
 
+RELEASED = web.AppKey("released", asyncio.Event)  # ends what hangs, when the test is over
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 LIMITS = Limits(
     backoff=timedelta(milliseconds=1),
@@ -57,10 +59,12 @@ class Place:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(made.cert, made.key)
         app = web.Application()
+        app[RELEASED] = asyncio.Event()
         app.router.add_route("*", "/{path:.*}", handler)
         runner = web.AppRunner(app, shutdown_timeout=0)
         await runner.setup()
         self.stack.push_async_callback(runner.cleanup)
+        self.stack.callback(app[RELEASED].set)
         site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
         await site.start()
         self.served.append(f"https://127.0.0.1:{runner.addresses[0][1]}")
@@ -208,7 +212,7 @@ async def _endless(request: web.Request) -> web.StreamResponse:
 
 
 async def _bomb(_: web.Request) -> web.StreamResponse:
-    body = __import__("zlib").compress(b" " * (1 << 24), 9)
+    body = zlib.compress(b" " * (1 << 24), 9)
     headers = {"Content-Type": "application/json", "Content-Encoding": "deflate"}
     return web.Response(body=body, headers=headers)
 
@@ -221,15 +225,15 @@ async def _lies(_: web.Request) -> web.StreamResponse:
     return web.Response(text="not { json", content_type="application/json")
 
 
-async def _hang(_: web.Request) -> web.StreamResponse:
-    await asyncio.Event().wait()
-    raise AssertionError
+async def _hang(request: web.Request) -> web.StreamResponse:
+    await request.app[RELEASED].wait()
+    return web.Response()
 
 
 async def _slow_drip(request: web.Request) -> web.StreamResponse:
     response = web.StreamResponse(headers={"Content-Type": "application/json"})
     await response.prepare(request)
-    await asyncio.Event().wait()
+    await request.app[RELEASED].wait()
     return response
 
 

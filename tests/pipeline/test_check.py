@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import fleet_files
@@ -150,3 +151,43 @@ def test_a_warm_cache_gives_the_same_answer(repo: FleetRepo) -> None:
     cold, warm = judged(repo), judged(repo)
     assert cold.findings == warm.findings
     assert cold.compiled == warm.compiled
+
+
+def test_a_commit_cannot_lift_its_own_limits(repo: FleetRepo) -> None:
+    """What federation.yaml says holds from the next commit on: neither wildcards nor a gate of its own."""
+    base = repo.head()
+    people = {"alice": repo.person("alice").public_key}
+    own_gate = {"wildcardRoles": ["everything"], "url": "http://127.0.0.1:1"}
+    loose = fleet_files.federation(people, gate=own_gate)
+    repo.commit({"federation.yaml": loose, "policies/rbac/everything.yaml": WILDCARD})
+    assert [f.rule for f in judged(repo, base=base).errors] == ["rbac.wildcard"]
+
+
+def test_overrides_are_held_to_the_schemas_of_the_fleet_too(repo: FleetRepo) -> None:
+    own = {"type": "object", "properties": {"spec": {"required": ["rules"], "maxProperties": 3}}}
+    overrides = [{"clusterSelector": {}, "patch": {"spec": {"scope": "Cluster", "namespaces": ["a"]}}}]
+    repo.commit({"schemas/v1alpha1/FederatedRole.json": json.dumps(own)})
+    assert judged(repo).ok
+    repo.commit({"policies/rbac/viewer.yaml": fleet_files.role("viewer", overrides=overrides)})
+    assert "FW1403" in codes(judged(repo))
+
+
+def test_a_deny_only_rule_may_have_overrides(repo: FleetRepo) -> None:
+    rule = fleet_files.document(
+        "FederatedNetworkRule",
+        "no-metadata",
+        {
+            "namespaces": ["default"],
+            "deny": [{"direction": "egress", "peers": [{"cidr": "169.254.169.254/32"}]}],
+            "overrides": [{"clusterSelector": {}, "patch": {"spec": {"namespaces": ["default", "shop"]}}}],
+        },
+    )
+    repo.commit({"policies/rules/no-metadata.yaml": rule})
+    assert codes(judged(repo)) == []
+
+
+def test_a_symlink_is_a_finding(repo: FleetRepo) -> None:
+    (repo.path / "policies/manifests/link.yaml").symlink_to("/etc/passwd")
+    repo.commit({})
+    (finding,) = judged(repo).errors
+    assert str(finding.source) == "policies/manifests/link.yaml"

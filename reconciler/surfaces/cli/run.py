@@ -14,11 +14,17 @@ ERROR = 2
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 
+def collect_rarely() -> None:
+    """A fleet is a great many small values that live until the end, and few cycles.
+
+    Looking for cycles among them as often as Python does by default costs a third of a large check.
+    """
+    gc.set_threshold(100_000, 50, 100)
+
+
 def run(command: click.Command) -> int:
     """Run with the process's arguments; returns the exit code."""
-    # A fleet is a great many small values that live until the end; collecting among them again and again
-    # costs a third of a large check. Cycles are few here, so looking for them rarely is enough.
-    gc.set_threshold(100_000, 50, 100)
+    collect_rarely()
     try:
         code = command.main(standalone_mode=False)
     except click.exceptions.Abort:
