@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, NewType, Protocol
+from typing import Any, NamedTuple, NewType, Protocol
 
 ClusterName = NewType("ClusterName", str)
 Json = Any  # a value as JSON has it: dict with str keys, list, str, int, float, bool, None
@@ -69,9 +69,11 @@ class Finding:
     hint: str = ""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class ObjectRef:
-    """The identity of a Kubernetes object; ``group`` is "" for core, ``namespace`` "" when cluster-scoped."""
+class ObjectRef(NamedTuple):
+    """The identity of a Kubernetes object; ``group`` is "" for core, ``namespace`` "" when cluster-scoped.
+
+    A tuple, since a drift check makes and compares tens of thousands of them.
+    """
 
     group: str
     kind: str

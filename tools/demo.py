@@ -287,7 +287,7 @@ def drift(shell: Shell, member: Member) -> None:
     policy = json.dumps({"spec": {"podSelector": {"matchLabels": {"by": "hand"}}}})
     patch = (*kubectl, "-n", "shop", "patch", "networkpolicy", "allow-metrics", "--type=merge", "-p", policy)
     shell.run(*patch, exits=1, shows="ValidatingAdmissionPolicy")
-    step("Drift: the guard is taken away, a policy changed and a role deleted; one run repairs it all")
+    step("Drift: the guard is taken away and a network policy changed; one run repairs it all")
     shell.run(
         *kubectl, "delete", "validatingadmissionpolicybinding", "-l", "app.kubernetes.io/managed-by=fleetward"
     )

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 
-from reconciler.member.parent import LABEL_RECORD
+from reconciler.member.parts import LABEL_RECORD
 from reconciler.model import APPLYSET_ID, LABEL_PART_OF, Json
 
 POLICY = "fleetward-guard"

@@ -12,17 +12,15 @@ An unchanged member costs two requests and one a kind.
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from urllib.parse import quote
-
-import orjson
 
 from reconciler.member import errors, probes
 from reconciler.member.concurrent import together
 from reconciler.member.discovery import Kind, Kinds, Resource
+from reconciler.member.lists import LIST, Live, Page, parse_list
 from reconciler.member.parent import Parent, read_parent
 from reconciler.member.refs import Refs
 from reconciler.member.transport import Request, Transport
@@ -32,7 +30,6 @@ from reconciler.model import (
     LABEL_PART_OF,
     Desired,
     DesiredObject,
-    Json,
     LiveMeta,
     ObjectRef,
     Observation,
@@ -40,21 +37,10 @@ from reconciler.model import (
 )
 from reconciler.plan import triage
 
-LIST = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
 _ONE = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
 _FEW = 16  # objects of one kind that are looked for one by one
 _PAGE = 5000
-Live = dict[ObjectRef, LiveMeta]
 Items = Mapping[ObjectRef, DesiredObject]
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """A metadata list: what there is, which of it is being deleted, where the list goes on."""
-
-    live: Live = field(default_factory=dict)
-    leaving: set[ObjectRef] = field(default_factory=set)
-    token: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,35 +124,6 @@ async def _labelled(client: Client, kind: Kind, refs: Refs) -> Page:
     except (errors.NotFoundError, errors.UnknownKindError):
         return Page()  # its CustomResourceDefinition is not there yet, or no more
     return parse_list(answer.body, resource, refs)
-
-
-def parse_list(body: bytes, resource: Resource, refs: Refs | None = None) -> Page:
-    """A PartialObjectMetadataList. Raises NotKubernetesError."""
-    collecting = gc.isenabled()
-    gc.disable()  # see record.decode
-    try:
-        return _page(orjson.loads(body), resource, refs or Refs())
-    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
-        raise errors.NotKubernetesError("not a metadata list", hint=errors.CODES["FW1707"][1]) from error
-    finally:
-        if collecting:
-            gc.enable()
-
-
-def _page(value: Json, resource: Resource, refs: Refs) -> Page:
-    page = Page(token=value["metadata"].get("continue", ""))
-    live, group, kind, version = page.live, resource.group, resource.kind, resource.version
-    known = refs.of(group, kind)
-    for item in value["items"] or ():  # Go writes an empty list as null
-        meta = item["metadata"]
-        annotations = meta.get("annotations")
-        namespace, name = meta.get("namespace", ""), meta["name"]
-        ref = known.get((namespace, name)) or ObjectRef(group, kind, namespace, name)
-        digest = annotations.get(ANNOTATION_DIGEST, "") if annotations else ""
-        live[ref] = LiveMeta(meta["uid"], meta["resourceVersion"], digest, version)
-        if "deletionTimestamp" in meta:
-            page.leaving.add(ref)
-    return page
 
 
 def _ours(found: Page, items: Items, record: Record | None) -> Live:

@@ -9,8 +9,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -19,10 +17,22 @@ import orjson
 
 from reconciler import __version__
 from reconciler.member import errors, record
-from reconciler.member.discovery import BUILT_IN, Kind, Resource
-from reconciler.member.envelope import distrust, seal, unseal
+from reconciler.member.discovery import Kind, Resource
+from reconciler.member.envelope import seal, unseal
+from reconciler.member.parts import (
+    LABEL_RECORD,
+    METADATA,
+    config_map,
+    delete_part,
+    listed_parts,
+    path_of,
+    read_part,
+    to_bytes,
+    to_text,
+    write_part,
+)
 from reconciler.member.refs import Refs
-from reconciler.member.transport import Request, Transport, expecting
+from reconciler.member.transport import Request, Transport
 from reconciler.model import (
     APPLYSET_ID,
     FIELD_MANAGER,
@@ -34,14 +44,11 @@ from reconciler.model import (
 )
 
 LABEL_ID = "applyset.kubernetes.io/id"
-LABEL_RECORD = "fleetward.io/record"  # on the parent and on every part: what the guard selects
 ANNOTATION_KINDS = "applyset.kubernetes.io/contains-group-kinds"
 ANNOTATION_NAMESPACES = "applyset.kubernetes.io/additional-namespaces"
 ANNOTATION_TOOLING = "applyset.kubernetes.io/tooling"
 ANNOTATION_CHANGE_SET = "fleetward.io/change-set"
 ANNOTATION_LOG_INDEX = "fleetward.io/log-index"
-_METADATA = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
-_MAPS = BUILT_IN["", "ConfigMap"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +73,15 @@ class Parent:
 async def read_parent(transport: Transport, public_keys: Sequence[bytes], refs: Refs | None = None) -> Parent:
     """The parent with its record verified. Raises RecordError."""
     try:
-        answer = await transport.send(Request("GET", _path(PARENT_NAME)))
+        answer = await transport.send(Request("GET", path_of(PARENT_NAME)))
     except errors.NotFoundError:
         return Parent()
     parent = _parse(answer.json())
     if "record" not in parent.data:
         return parent
-    head = unseal(_bytes(parent.data, "record"), public_keys)
+    head = unseal(to_bytes(parent.data, "record"), public_keys)
     names = record.parts_of(head)
-    bodies = [_bytes(parent.data, "body")] + [await _read_part(transport, name) for name in names[1:]]
+    bodies = [to_bytes(parent.data, "body")] + [await read_part(transport, name) for name in names[1:]]
     found, resources = record.decode(head, bodies, refs)
     kinds = parent.kinds | {(ref.group, ref.kind) for ref in found.objects}
     return replace(parent, parts=names, record=found, resources=resources, kinds=kinds)
@@ -104,10 +111,10 @@ async def write_record(
     names = record.parts_of(head)
     stale = set(parent.parts[1:]) - set(names[1:])
     if len(names) > 1 or stale:
-        stale |= await _listed_parts(transport) - set(names[1:])
+        stale |= await listed_parts(transport) - set(names[1:])
     for name, part in zip(names[1:], parts[1:], strict=True):
-        await _write_part(transport, name, part)
-    data = {"record": _text(seal(head, signer)), "body": _text(parts[0])}
+        await write_part(transport, name, part)
+    data = {"record": to_text(seal(head, signer)), "body": to_text(parts[0])}
     kinds = unsure | {(ref.group, ref.kind) for ref in written.objects}
     spaces = frozenset(ref.namespace for ref in written.objects) - {"", MEMBER_NAMESPACE}
     named = {ANNOTATION_CHANGE_SET: written.change_set, ANNOTATION_LOG_INDEX: str(written.log_index)}
@@ -117,14 +124,14 @@ async def write_record(
     )  # fmt: skip
     new = await _write(transport, new)
     for name in sorted(stale):
-        await _delete_part(transport, name)
+        await delete_part(transport, name)
     return new
 
 
 async def _write(transport: Transport, parent: Parent) -> Parent:
     body = _body(parent)
-    method, path = ("PUT", _path(PARENT_NAME)) if parent.version else ("POST", _path(""))
-    request = Request(method, f"{path}?fieldManager={FIELD_MANAGER}", orjson.dumps(body), accept=_METADATA)
+    method, path = ("PUT", path_of(PARENT_NAME)) if parent.version else ("POST", path_of(""))
+    request = Request(method, f"{path}?fieldManager={FIELD_MANAGER}", orjson.dumps(body), accept=METADATA)
     try:
         answer = await transport.send(request)
     except errors.ConflictError as error:
@@ -146,17 +153,7 @@ def _body(parent: Parent) -> dict[str, Any]:
         ANNOTATION_NAMESPACES: ",".join(sorted(parent.namespaces)),
     }
     labels = {LABEL_ID: APPLYSET_ID, LABEL_MANAGED_BY: "fleetward", LABEL_RECORD: "parent"}
-    return _config_map(PARENT_NAME, labels, annotations, parent.data, parent.version)
-
-
-def _config_map(
-    name: str, labels: dict[str, str], annotations: dict[str, str], data: dict[str, str], version: str = ""
-) -> dict[str, Any]:
-    metadata: dict[str, Any] = {"name": name, "namespace": MEMBER_NAMESPACE, "labels": labels}
-    metadata["annotations"] = annotations
-    if version:
-        metadata["resourceVersion"] = version
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "binaryData": data}
+    return config_map(PARENT_NAME, labels, annotations, parent.data, parent.version)
 
 
 def _parse(value: Any) -> Parent:
@@ -184,57 +181,3 @@ def _kinds(annotations: dict[str, str]) -> frozenset[Kind]:
 
 def _name(kind: Kind) -> str:
     return f"{kind[1]}.{kind[0]}" if kind[0] else kind[1]
-
-
-async def _read_part(transport: Transport, digest: str) -> bytes:
-    try:
-        answer = await transport.send(Request("GET", _path(_part_name(digest))))
-    except errors.NotFoundError as error:
-        raise distrust(f"its part {_part_name(digest)} is missing") from error
-    value = answer.json()
-    return _bytes(value.get("binaryData") or {}, "body")
-
-
-async def _write_part(transport: Transport, digest: str, part: bytes) -> None:
-    labels = {LABEL_MANAGED_BY: "fleetward", LABEL_RECORD: "part"}
-    body = _config_map(_part_name(digest), labels, {}, {"body": _text(part)})
-    path = f"{_path('')}?fieldManager={FIELD_MANAGER}"
-    try:
-        await transport.send(Request("POST", path, orjson.dumps(body), accept=_METADATA))
-    except errors.ConflictError:
-        return  # named by its content: it is there already
-
-
-async def _listed_parts(transport: Transport) -> set[str]:
-    accept = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
-    path = f"{_path('')}?labelSelector={LABEL_RECORD}%3Dpart"
-    answer = await transport.send(Request("GET", path, accept=accept))
-    with expecting("a metadata list"):
-        names = [item["metadata"]["name"] for item in answer.json()["items"] or ()]
-        return {name.removeprefix(_part_name("")) for name in names}
-
-
-async def _delete_part(transport: Transport, digest: str) -> None:
-    try:
-        await transport.send(Request("DELETE", _path(_part_name(digest))))
-    except errors.NotFoundError:
-        return
-
-
-def _part_name(digest: str) -> str:
-    return f"{PARENT_NAME}-record-{digest}"
-
-
-def _path(name: str) -> str:
-    return _MAPS.path(MEMBER_NAMESPACE, name)
-
-
-def _text(data: bytes) -> str:
-    return base64.b64encode(data).decode()
-
-
-def _bytes(data: dict[str, str], key: str) -> bytes:
-    try:
-        return base64.b64decode(data[key], validate=True)
-    except (KeyError, binascii.Error, ValueError, TypeError) as error:
-        raise distrust(f"its {key} is missing or not base64") from error

@@ -24,11 +24,10 @@ from yarl import URL
 
 from reconciler import __version__
 from reconciler.member import errors, tls
+from reconciler.member.answers import JSON, check_type, read_body, refused
 from reconciler.member.credentials import CredentialSource, Login
 from reconciler.member.limits import Limits
-from reconciler.member.status import refusal
 
-JSON = "application/json"
 APPLY = "application/apply-patch+yaml"  # JSON is YAML; this type takes both
 
 
@@ -192,11 +191,11 @@ class Transport:
                 headers=self._headers_of(request), allow_redirects=False, server_hostname=self._server_name,
                 timeout=aiohttp.ClientTimeout(total=time.total_seconds()),
             ) as response:  # fmt: skip
-                body = await _read(response, size, server)
+                body = await read_body(response, size, server)
                 if response.status < 300:
-                    _check_type(response, server)
+                    check_type(response, server)
                     return Answer(response.status, body)
-                raise _refused(response, body, server)
+                raise refused(response, body, server)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise tls.translate(error, server) from error
 
@@ -207,37 +206,6 @@ class Transport:
         if request.audit_id:
             headers["Audit-ID"] = request.audit_id
         return headers
-
-
-async def _read(response: aiohttp.ClientResponse, limit: int, server: str) -> bytes:
-    parts: list[bytes] = []
-    size = 0
-    async for part in response.content.iter_any():
-        size += len(part)
-        if size > limit:
-            response.close()
-            raise errors.TooLargeError(
-                "the answer is too large", expected=f"at most {limit} bytes", where=server,
-                hint=errors.CODES["FW1708"][1],
-            )  # fmt: skip
-        parts.append(part)
-    return parts[0] if len(parts) == 1 else b"".join(parts)
-
-
-def _check_type(response: aiohttp.ClientResponse, server: str) -> None:
-    if response.content_type != JSON:
-        raise errors.NotKubernetesError(
-            "the answer is not JSON", expected=JSON, got=response.content_type[:100], where=server,
-            hint=errors.CODES["FW1707"][1],
-        )  # fmt: skip
-
-
-def _refused(response: aiohttp.ClientResponse, body: bytes, server: str) -> errors.ReplyError:
-    error = refusal(response.status, body, server)
-    asked = response.headers.get("Retry-After", "")
-    if asked.isascii() and asked.isdigit() and len(asked) < 7:
-        error.retry_after = float(asked)
-    return error
 
 
 def _most_useful(failed: list[errors.ReplyError]) -> errors.ReplyError:

@@ -1,85 +1,32 @@
-"""One member, from a look to an outcome in the log.
+"""One member, from a look to its plan, and on to its changes (``applying``).
 
-Members are reconciled apart: nothing here raises for what is wrong with a member; the result says it.
-The steps are numbered as in the architecture page. Between the intent and the outcome stands nothing but
-the apply: after a crash there, the next run finds an intent without an outcome and settles it by what the
-member's own record proves.
+Members are reconciled apart: nothing here raises for what is wrong with a member; the result says it. The
+steps are numbered as in the architecture page. A run that ended between an intent and its outcome left the
+intent open; the first look of the next run settles it by what the member's own record proves.
 """
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 
-from reconciler.audit.entry import Drift, Entry, Intent, Outcome, OutcomeResult, PlanCounts
-from reconciler.audit.state import LogState
+from reconciler.audit.entry import Outcome, OutcomeResult
 from reconciler.documents import Cluster
-from reconciler.errors import AuditError, FleetwardError, GateError, MemberError
+from reconciler.errors import AuditError, MemberError
 from reconciler.member.breaker import retry_at
 from reconciler.member.client import Member
 from reconciler.member.errors import CODES, SlowError
 from reconciler.member.identity import Identity
-from reconciler.model import Desired, Finding, ObjectOutcome, ObjectResult, Observation, Record, Verdict
-from reconciler.pipeline.change_sets import Authorized, sign
-from reconciler.pipeline.check import Checked
+from reconciler.model import (
+    Desired,
+    Observation,
+    Record,
+)
+from reconciler.pipeline.applying import carry_out
 from reconciler.pipeline.contact import Contact, unreachable
-from reconciler.pipeline.gating import changes_input
 from reconciler.pipeline.guarding import guarded
-from reconciler.pipeline.journal import Journal
-from reconciler.pipeline.looking import Looks
-from reconciler.pipeline.ports import MemberPorts, WritePorts
-from reconciler.plan import Allowances, AuthorizedPlan, Plan, authorize, build_plan
-from reconciler.plan.authorize import GuardError
-from reconciler.trust import SignedChangeSet
-
-
-class MemberState(StrEnum):
-    """How a member came out of a run."""
-
-    SYNCED = "synced"  # nothing to do
-    APPLIED = "applied"  # brought to its desired state now
-    OBSERVED = "observed"  # mode observe: planned, never written
-    SUSPENDED = "suspended"
-    REFUSED = "refused"  # a guard or the gate said no
-    FAILED = "failed"  # some object, or the member as a whole
-    UNREACHABLE = "unreachable"
-    WAITING = "waiting"  # the circuit breaker is open
-
-
-GOOD = {MemberState.SYNCED, MemberState.APPLIED, MemberState.OBSERVED, MemberState.SUSPENDED}
-
-
-@dataclass(frozen=True, slots=True)
-class MemberResult:
-    """One member's part of a run."""
-
-    cluster: str
-    state: MemberState
-    plan: Plan | None = None
-    outcomes: tuple[ObjectOutcome, ...] = ()
-    findings: tuple[Finding, ...] = ()
-    error: str = ""
-    requests: int = 0
-
-    @property
-    def good(self) -> bool:
-        """Whether this member is as it should be."""
-        return self.state in GOOD
-
-
-@dataclass(frozen=True, slots=True)
-class Deployment:
-    """What one run knows that all its members share."""
-
-    checked: Checked
-    members: MemberPorts
-    writes: WritePorts
-    journal: Journal
-    state: LogState
-    looks: Looks
-    deep: bool
-    allow: Allowances
+from reconciler.pipeline.run import Deployment, MemberResult, MemberState
+from reconciler.plan import Plan, build_plan
 
 
 async def deploy(run: Deployment, cluster: Cluster) -> MemberResult:
@@ -136,7 +83,7 @@ async def _deploy(run: Deployment, cluster: Cluster) -> MemberResult:
             return MemberResult(cluster.name, MemberState.OBSERVED, plan, requests=seen.requests)
         if not plan.changes and _ended_well(run, cluster, seen.record):
             return await _keep(member, cluster, desired, plan, seen)
-        return await _change(run, cluster, member, desired, plan, seen)
+        return await carry_out(run, cluster, member, desired, plan, seen)
 
 
 async def _look(
@@ -195,103 +142,3 @@ def _ended_well(run: Deployment, cluster: Cluster, record: Record | None) -> boo
     return bool(logged.pending) or (
         logged.outcome is not None and logged.outcome.result is OutcomeResult.APPLIED
     )
-
-
-async def _change(
-    run: Deployment, cluster: Cluster, member: Member, desired: Desired, plan: Plan, seen: Observation
-) -> MemberResult:
-    # 4. The gate and the guards judge the changes.
-    try:
-        verdict = await asyncio.to_thread(_judge, run, cluster, plan)
-        limit = run.checked.federation.limits.max_deletions
-        authorized = authorize(plan, verdict, max_deletions=limit, allow=run.allow)
-    except GuardError as error:
-        return MemberResult(
-            cluster.name, MemberState.REFUSED, plan, findings=error.findings, error=error.message
-        )
-    except GateError as error:
-        return MemberResult(cluster.name, MemberState.REFUSED, plan, error=str(error))
-    # 5. Sign, and make the intent durable, unless another member has proven by now that the log is behind.
-    await run.looks.before_writing()
-    signed = sign(
-        run.checked,
-        cluster,
-        authorized,
-        seen,
-        run.state.cluster(cluster.name).intent,
-        repository=run.state.repository,
-        now=run.members.clock(),
-        signer=run.writes.signer,
-    )
-    entries: list[Entry] = []
-    if plan.drift:
-        refs = [change.ref for change in plan.drift]
-        commit = run.checked.commit
-        entries.append(Drift.of(actor=run.writes.actor, cluster=cluster.name, commit=commit, objects=refs))
-    entries.append(_intent(run, cluster, authorized, signed.digest, signed.change_set.sequence, seen))
-    indices = await run.journal.append(*entries, bodies={signed.digest: signed.envelope})
-    # 6. Apply, and say what became of it.
-    return await _apply(run, cluster, member, desired, plan, signed, indices[-1])
-
-
-def _judge(run: Deployment, cluster: Cluster, plan: Plan) -> Verdict:
-    gates = run.checked.gates
-    assert gates is not None  # noqa: S101  only commits that were judged get here
-    given = changes_input(run.checked.read_fleet, run.checked.federation_spec, cluster, plan, run.allow)
-    return gates.evaluate(given, now=run.members.clock())
-
-
-def _intent(
-    run: Deployment,
-    cluster: Cluster,
-    authorized: AuthorizedPlan,
-    digest: str,
-    sequence: int,
-    seen: Observation,
-) -> Intent:
-    counts = authorized.plan.counts
-    return Intent(
-        actor=run.writes.actor,
-        cluster=cluster.name,
-        cluster_uid=seen.cluster_uid,
-        commit=run.checked.commit,
-        change_set=digest,
-        sequence=sequence,
-        counts=PlanCounts(counts["create"], counts["update"], counts["delete"]),
-    )
-
-
-async def _apply(
-    run: Deployment,
-    cluster: Cluster,
-    member: Member,
-    desired: Desired,
-    plan: Plan,
-    signed: SignedChangeSet,
-    index: int,
-) -> MemberResult:
-    outcomes: tuple[ObjectOutcome, ...] = ()
-    error, requests = "", 0
-    try:
-        async with asyncio.timeout(run.checked.federation.limits.apply_timeout.total_seconds()):
-            report = await member.apply(
-                desired, Authorized(signed, run.writes.signer.public_key), log_index=index
-            )
-        outcomes, requests, error = report.outcomes, report.requests, report.error
-    except FleetwardError as failure:
-        error = str(failure)
-    except TimeoutError:
-        error = f"no end within spec.limits.applyTimeout ({run.checked.federation.limits.apply_timeout})"
-    failed = sum(1 for outcome in outcomes if outcome.result in (ObjectResult.FAILED, ObjectResult.SKIPPED))
-    error = error or (f"{failed} of {len(outcomes)} objects failed" if failed else "")
-    entry, bodies = Outcome.of(
-        actor=run.writes.actor,
-        cluster=cluster.name,
-        intent=index,
-        result=OutcomeResult.FAILED if error else OutcomeResult.APPLIED,
-        outcomes=outcomes,
-        error=error,
-    )
-    await run.journal.append(entry, bodies=bodies)
-    state = MemberState.FAILED if error else MemberState.APPLIED
-    return MemberResult(cluster.name, state, plan, outcomes, error=error, requests=requests)

@@ -1,14 +1,15 @@
-"""No member is written before the others were looked at, or had a moment to be.
+"""No member is written, and no commit accepted, before the others were looked at, or had a moment to be.
 
 A member's signed record may prove that the log was lost or rolled back, and then the run stops everywhere.
 Waiting for every member would let a slow one delay the rest, so all of them together wait ``MOMENT``
 seconds from the start of the run and no longer; a member that proves it later still stops what has not begun.
+For the same reason the commit is accepted in the log only then: a log that is behind gets no entry more.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 
 from reconciler.errors import AuditError
@@ -19,8 +20,11 @@ MOMENT = 2.0  # seconds
 class Looks:
     """The members of one run that were not looked at yet; made inside the run's event loop."""
 
-    def __init__(self, clusters: Iterable[str]) -> None:
+    def __init__(self, clusters: Iterable[str], accept: Callable[[], Awaitable[object]]) -> None:
+        """``accept`` logs the commit's acceptance; it is called once."""
         self._waiting = set(clusters)
+        self._accept = accept
+        self._accepting: asyncio.Task[object] | None = None
         self._all = asyncio.Event()
         self._until = asyncio.get_running_loop().time() + MOMENT
         self._error: AuditError | None = None
@@ -43,3 +47,10 @@ class Looks:
                 await self._all.wait()
         if self._error:
             raise self._error
+        await self.accept()
+
+    async def accept(self) -> None:
+        """Accept the commit, once, whoever asks first. Raises AuditError to all."""
+        if self._accepting is None:
+            self._accepting = asyncio.ensure_future(self._accept())
+        await asyncio.shield(self._accepting)

@@ -16,10 +16,11 @@ from reconciler.documents import Cluster
 from reconciler.errors import GateError, RepositoryError, TrustError
 from reconciler.model import Finding
 from reconciler.pipeline.check import Checked, check
-from reconciler.pipeline.deploy import Deployment, MemberResult, deploy
+from reconciler.pipeline.deploy import deploy
 from reconciler.pipeline.journal import Journal
 from reconciler.pipeline.looking import Looks
 from reconciler.pipeline.ports import CheckPorts, MemberPorts, WritePorts
+from reconciler.pipeline.run import Deployment, MemberResult
 from reconciler.plan import NOTHING_ALLOWED, Allowances
 from reconciler.repository import Repository
 
@@ -75,18 +76,25 @@ async def reconcile(
     allow: Allowances = NOTHING_ALLOWED,
 ) -> Run:
     """The whole flow once; ``clusters`` empty means all. Raises RefusedError with nothing applied."""
+    checks.report(f"fetching {checks.repository.location}")
     checks.repository.fetch()
     state = writes.log.state()
     accepted = require_initialized(state, checks.repository)
     head = checks.repository.resolve(state.ref)
     journal = Journal(writes.log)
+    checks.report(f"checking {head[:12]}")
     checked = await _check(checks, writes, journal, head, accepted)
-    if head != accepted:
-        await journal.append(_acceptance(writes, state, checked))
+
+    async def accept() -> None:
+        if head != accepted:
+            await journal.append(_acceptance(writes, state, checked))
+
     chosen = checked.select(clusters)
-    looks = Looks(cluster.name for cluster in chosen)
+    looks = Looks((cluster.name for cluster in chosen), accept)
     run = Deployment(checked, members, writes, journal, writes.log.state(), looks, deep, allow)
-    return Run(head, head != accepted, checked, await _deploy_all(run, chosen))
+    results = await _deploy_all(run, chosen)
+    await looks.accept()
+    return Run(head, head != accepted, checked, results)
 
 
 async def _deploy_all(run: Deployment, clusters: Sequence[Cluster]) -> tuple[MemberResult, ...]:

@@ -13,10 +13,9 @@ from enum import StrEnum
 from reconciler.audit.state import ClusterState, LogState
 from reconciler.documents import Cluster
 from reconciler.pipeline.check import Checked
-from reconciler.pipeline.contact import Contact
 from reconciler.pipeline.ports import MemberPorts
 from reconciler.pipeline.propose import Proposal, propose_live
-from reconciler.plan import Plan
+from reconciler.plan import Action, Plan
 
 
 class Health(StrEnum):
@@ -52,6 +51,8 @@ class MemberStatus:
     @property
     def good(self) -> bool:
         """Whether this member needs nobody's attention."""
+        if self.mode == "observe":  # its plan waits for a person, not for the reconciler
+            return self.health in (Health.SYNCED, Health.OUT_OF_SYNC, Health.SUSPENDED)
         return self.health in (Health.SYNCED, Health.SUSPENDED) and self.last_result in ("", "applied")
 
 
@@ -78,7 +79,7 @@ def _status(cluster: Cluster, state: LogState, proposal: Proposal | None, ports:
         applied=_applied(state, logged, plan),
         last_result=logged.outcome.result.value if logged.outcome else "",
         last_change=logged.outcome.time if logged.outcome else None,
-        objects=_objects(plan.kept + len(plan.changes) if plan else None, last),
+        objects=_existing(plan) if plan else last.objects,
         changes=len(plan.changes) if plan else 0,
         drift=len(plan.drift) if plan else last.drift,
         seen=now if plan else last.seen,
@@ -95,8 +96,8 @@ def _applied(state: LogState, logged: ClusterState, plan: Plan | None) -> str:
     return logged.applied.commit if logged.applied else ""
 
 
-def _objects(counted: int | None, last: Contact) -> int:
-    return last.objects if counted is None else counted
+def _existing(plan: Plan) -> int:
+    return plan.kept + len(plan.changes) - plan.count(Action.CREATE)
 
 
 def _error(proposal: Proposal | None, logged: ClusterState) -> str:

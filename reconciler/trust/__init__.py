@@ -14,7 +14,6 @@ from reconciler.trust.errors import CODES
 from reconciler.trust.keys import (
     ReconcilerKey,
     generate,
-    key_id,
     load,
     load_text,
     parse_public_key,
@@ -33,7 +32,6 @@ __all__ = [
     "VerifiedSigner",
     "base_digest",
     "generate",
-    "key_id",
     "load",
     "load_text",
     "open_change_set",

@@ -23,8 +23,8 @@ from typing import Any, Final
 
 import orjson
 
+from reconciler import dsse
 from reconciler.model import Json, ObjectRef, Signer
-from reconciler.trust import envelope as dsse
 from reconciler.trust.errors import ChangeSetError
 
 PAYLOAD_TYPE: Final = "application/vnd.in-toto+json"

@@ -85,24 +85,6 @@ class KeyExistsError(KeyFileError):
     code = "FW1222"
 
 
-class EnvelopeError(TrustError):
-    """Bytes that are not a DSSE envelope as we write it."""
-
-    code = "FW1230"
-
-
-class EnvelopeSignatureError(TrustError):
-    """An envelope that none of the known keys signed."""
-
-    code = "FW1231"
-
-
-class PayloadTypeError(TrustError):
-    """A well signed envelope of another type."""
-
-    code = "FW1232"
-
-
 class ChangeSetError(TrustError):
     """A statement that is not a complete change set, or one that must not be signed."""
 

@@ -13,7 +13,6 @@ True
 """
 
 import errno
-import hashlib
 import os
 import stat
 from pathlib import Path
@@ -23,10 +22,10 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from reconciler.dsse import key_id
 from reconciler.trust.errors import KeyExistsError, KeyFileError, KeyPermissionError
 
 MAX_PEM: Final = 16 << 10  # bytes
-_SPKI = bytes.fromhex("302a300506032b6570032100")  # what comes before the 32 bytes (RFC 8410)
 _EXPECTED = "an unencrypted Ed25519 private key in PKCS#8 PEM"
 
 
@@ -100,11 +99,6 @@ def load_text(pem: str) -> ReconcilerKey:
     """A key from text, as CI passes it in an environment variable. Raises KeyFileError."""
     # Secret stores tend to lose the last line end, or to keep it as "\\n".
     return _parse(pem.strip().replace("\\n", "\n").encode() + b"\n", "the key given as text")
-
-
-def key_id(public_key: bytes) -> str:
-    """ "sha256:<hex>" of the SubjectPublicKeyInfo of 32 raw bytes."""
-    return "sha256:" + hashlib.sha256(_SPKI + public_key).hexdigest()
 
 
 def public_key_text(public_key: bytes) -> str:

@@ -27,11 +27,12 @@ from git_fixtures import FleetRepo
 
 from reconciler.audit.entry import CommitAccepted, Entry, Intent, Outcome
 from reconciler.model import APPLYSET_ID, LABEL_PART_OF
-from reconciler.pipeline.deploy import MemberResult, MemberState
 from reconciler.pipeline.reconcile import Run, reconcile
+from reconciler.pipeline.run import MemberResult, MemberState
 from reconciler.pipeline.status import MemberStatus, fleet_status
 from reconciler.pipeline.trusting import initialize_trust
 from reconciler.plan import NOTHING_ALLOWED, Allowances
+from reconciler.sandbox import binaries
 from reconciler.sandbox.members import Member
 from reconciler.surfaces.settings import Settings
 from reconciler.surfaces.wiring import Wiring, clock
@@ -97,14 +98,13 @@ class Plane:
         return self.must("PATCH", f"{path}?fieldManager={manager}", body, APPLY)
 
     def versions(self) -> dict[str, str]:
-        """Everything federated with its resourceVersion, records included: what may not change."""
+        """All that is federated, records included: "<cluster> <list> <name>" -> resourceVersion."""
         lists = [f"{kind}?{_OURS}" for kind in _KINDS] + [f"{RECORDS}?labelSelector=fleetward.io/record"]
         found = {}
         for path in lists:
             for item in self.must("GET", path)["items"]:
-                found[f"{path.partition('?')[0]} {item['metadata']['name']}"] = item["metadata"][
-                    "resourceVersion"
-                ]
+                key = f"{self.name} {path.partition('?')[0]} {item['metadata']['name']}"
+                found[key] = item["metadata"]["resourceVersion"]
         return found
 
     def unguard(self) -> None:
@@ -256,7 +256,9 @@ class Fleet:
         """What that command is told by ``FLEETWARD_*``."""
         settings = self.settings
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("FLEETWARD_", "GIT_"))}
+        opa = binaries.find("opa").parent  # another cache would mean to build it again
         return kept | {
+            "PATH": f"{opa}{os.pathsep}{kept['PATH']}",
             "FLEETWARD_REPO": settings.repo,
             "FLEETWARD_STATE": str(settings.state),
             "FLEETWARD_CACHE": str(settings.cache),

@@ -10,7 +10,7 @@ from e2e_proxy import FORWARD, Action, Canned, Cut, Forward, Proxy, Seen
 from e2e_world import Fleet, Plane, manifest, states
 
 from reconciler.audit.entry import OutcomeResult
-from reconciler.pipeline.deploy import MemberState
+from reconciler.pipeline.run import MemberState
 
 pytestmark = pytest.mark.real
 NAMES = [f"map-{number}" for number in range(4)]

@@ -15,7 +15,7 @@ from e2e_proxy import FORWARD, Action, Cut, Forward, Proxy, Seen
 from e2e_world import RECORDS, Fleet, Plane, manifest, states, until
 
 from reconciler.audit.entry import Intent, Outcome, OutcomeResult
-from reconciler.pipeline.deploy import MemberState
+from reconciler.pipeline.run import MemberState
 
 pytestmark = pytest.mark.real
 SYNCED = MemberState.SYNCED

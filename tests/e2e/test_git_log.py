@@ -13,7 +13,7 @@ from git_fixtures import FleetRepo
 
 from reconciler.audit.codes import LogConflictError, LogSignatureError
 from reconciler.audit.entry import CommitAccepted, Intent
-from reconciler.pipeline.deploy import MemberState
+from reconciler.pipeline.run import MemberState
 from reconciler.trust.keys import ReconcilerKey
 
 pytestmark = pytest.mark.real

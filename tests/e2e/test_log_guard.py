@@ -16,8 +16,8 @@ from git_fixtures import FleetRepo
 from reconciler.audit.codes import LogBehindError, LogConflictError, LogDamagedError
 from reconciler.audit.entry import CommitRefused, Intent
 from reconciler.errors import AuditError
-from reconciler.pipeline.deploy import MemberState
 from reconciler.pipeline.reconcile import TeleportError, UninitializedError
+from reconciler.pipeline.run import MemberState
 from reconciler.repository import NotDescendantError
 
 pytestmark = pytest.mark.real
@@ -43,6 +43,7 @@ def test_a_lost_log_is_noticed_by_what_the_machine_remembers(applied: Fleet, a: 
     shutil.rmtree(applied.log_folder)
     done = applied.run("reconcile", "--yes")
     assert (done.returncode, "FW1810" in done.stderr) == (2, True), done.stderr
+    assert "the log is shorter than it was" in done.stderr, "before any member was asked"
     assert a.versions() | b.versions() == before
 
 
@@ -74,8 +75,8 @@ def test_one_member_that_proves_a_rollback_stops_the_run_for_all(
     fleet: Fleet, a: Plane, b: Plane, tmp_path: Path, proxy: ProxyOf
 ) -> None:
     """Only member b has seen what was rolled back; member a alone would believe the log."""
-    front = proxy("member-b")
-    fleet.start(fleet.registration("member-b", front.url))
+    front, other = proxy("member-b"), proxy("member-a")
+    fleet.start(fleet.registration("member-b", front.url), fleet.registration("member-a", other.url))
     assert fleet.reconcile().converged
     shutil.copytree(fleet.log_folder, tmp_path / "backup")
     fleet.commit(manifest("only-b", ["member-b"], x="1"))
@@ -88,14 +89,17 @@ def test_one_member_that_proves_a_rollback_stops_the_run_for_all(
     fleet.commit(manifest("settings", colour="green"))
     before = a.versions() | b.versions()
 
+    other.forget()
+
     def behind_the_others(_seen: Seen) -> Action:
-        until(lambda: (fleet.log_folder / ".lock").exists(), "the run to begin")
+        until(lambda: any("labelSelector" in seen.path for seen in other.seen), "a look at member a")
         return FORWARD
 
     front.rule = behind_the_others
     with pytest.raises(LogBehindError) as caught:
         fleet.reconcile()
     assert caught.value.where == "member-b"
+    assert other.writes == []
     assert a.versions() | b.versions() == before
 
 

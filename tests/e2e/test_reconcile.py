@@ -11,11 +11,25 @@ import fleet_files
 import pytest
 import yaml
 from e2e_proxy import FORWARD, Action, Cut, Forward, Hang, Proxy, Seen
-from e2e_world import CRDS, GUARDS, LIMIT, MAPS, ROLES, Fleet, Plane, codes, manifest, result, states, until
+from e2e_world import (
+    CRDS,
+    GUARDS,
+    LIMIT,
+    MAPS,
+    RECORDS,
+    ROLES,
+    Fleet,
+    Plane,
+    codes,
+    manifest,
+    result,
+    states,
+    until,
+)
 
 from reconciler.audit.entry import CommitAccepted, CommitRefused, Drift, Intent, Outcome, OutcomeResult
-from reconciler.pipeline.deploy import MemberState
 from reconciler.pipeline.reconcile import RefusedError
+from reconciler.pipeline.run import MemberState
 from reconciler.pipeline.status import Health
 from reconciler.plan import Allowances
 
@@ -59,8 +73,9 @@ def test_a_fleet_from_its_first_commit_to_a_deletion(
     assert (states(run), run.commit, run.accepted_now) == (BOTH_APPLIED, second, True)
     assert (a.data("settings"), b.data("settings")) == ({"colour": "green"}, {"colour": "green"})
     assert {k for k, v in (a.versions() | b.versions()).items() if before[k] != v} == {
-        "/api/v1/configmaps settings",
-        "/api/v1/namespaces/federation-system/configmaps fleetward",
+        f"{plane.name} {changed}"
+        for plane in (a, b)
+        for changed in ("/api/v1/configmaps settings", f"{RECORDS} fleetward")
     }
 
     fleet.commit({"policies/manifests/extra.yaml": None})
@@ -255,10 +270,10 @@ def test_deep_finds_what_a_resource_version_hides(fleet: Fleet, a: Plane, proxy:
     a.unguard()
     a.by_hand("PATCH", f"{MAPS}/settings", {"data": {"colour": "red"}})
     assert states(fleet.reconcile("member-a"))["member-a"] is APPLIED
-    new_guard = a.versions()
+    repaired = a.versions()
     a.unguard()
     a.by_hand("PATCH", f"{MAPS}/settings", {"data": {"colour": "red"}})
-    hidden = new_guard["/api/v1/configmaps settings"]
+    hidden = repaired["member-a /api/v1/configmaps settings"]
     shown = a.get(f"{MAPS}/settings")["metadata"]["resourceVersion"]
     assert len({old, hidden, shown}) == 3
 

@@ -26,7 +26,7 @@ from reconciler.member.discovery import BUILT_IN, Resource, resources_of
 from reconciler.member.envelope import seal, unseal
 from reconciler.member.health import State, status_of
 from reconciler.member.kubeconfig import user_of
-from reconciler.member.observe import parse_list
+from reconciler.member.lists import parse_list
 from reconciler.member.phases import needs, stage, staged
 from reconciler.member.record import PART, decode, encode, parts_of
 from reconciler.member.status import refusal

@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reconciler import dsse
+from reconciler.dsse import EnvelopeSignatureError, PayloadTypeError
 from reconciler.errors import TrustError
 from reconciler.model import ObjectRef
 from reconciler.product import product_root
@@ -21,9 +23,8 @@ from reconciler.trust import (
     open_change_set,
     sign_change_set,
 )
-from reconciler.trust import envelope as dsse
 from reconciler.trust.changeset import PAYLOAD_TYPE, statement
-from reconciler.trust.errors import ChangeSetError, EnvelopeSignatureError, PayloadTypeError
+from reconciler.trust.errors import ChangeSetError
 
 KEY = ReconcilerKey.from_seed(bytes(range(32)))
 NETWORK = ObjectRef("networking.k8s.io", "NetworkPolicy", "shop", "allow-web")

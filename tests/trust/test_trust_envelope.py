@@ -8,10 +8,17 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reconciler.dsse import (
+    EnvelopeError,
+    EnvelopeSignatureError,
+    PayloadTypeError,
+    canonical,
+    pae,
+    sign,
+    verify,
+)
 from reconciler.errors import TrustError
 from reconciler.trust import ReconcilerKey
-from reconciler.trust.envelope import canonical, pae, sign, verify
-from reconciler.trust.errors import EnvelopeError, EnvelopeSignatureError, PayloadTypeError
 
 KEY = ReconcilerKey.from_seed(b"\x01" * 32)
 OTHER = ReconcilerKey.from_seed(b"\x02" * 32)

@@ -18,8 +18,8 @@ from reconciler.surfaces.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from reconciler.pipeline.deploy import MemberResult
     from reconciler.pipeline.reconcile import Run
+    from reconciler.pipeline.run import MemberResult
     from reconciler.surfaces.wiring import Wiring
 
 NOT_CONVERGED = 1
@@ -121,6 +121,9 @@ def _line(member: MemberResult) -> str:
     if member.error:
         lines.append(f"    {safe(member.error)}\n")
     lines += [f"    {safe(str(o.ref))}: {safe(o.error)}\n" for o in member.outcomes if o.error]
+    lines += [
+        f"    {safe(str(ref))}: {h.state.value}: {safe(h.message)}\n" for ref, h in member.health.items()
+    ]
     return "".join(lines) + findings.text(member.findings, paint)
 
 
@@ -144,5 +147,9 @@ def _member_dict(member: MemberResult) -> dict[str, Any]:
         "requests": member.requests,
         "error": member.error,
         "findings": [findings.as_dict(finding) for finding in member.findings],
+        "notReady": [
+            {"object": str(ref), "state": health.state.value, "message": health.message}
+            for ref, health in member.health.items()
+        ],
         "failures": [{"object": str(o.ref), "error": o.error} for o in member.outcomes if o.error],
     }

@@ -1,4 +1,4 @@
-"""DSSE v1 envelopes (github.com/secure-systems-lab/dsse), signed with Ed25519.
+"""DSSE v1 envelopes (github.com/secure-systems-lab/dsse), signed with Ed25519: change sets and records.
 
 Rules:
 - What is signed is the pre-authentication encoding of type and payload, never JSON: nothing is parsed before
@@ -20,12 +20,35 @@ import orjson
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from reconciler.errors import TrustError
 from reconciler.model import Signer
-from reconciler.trust.errors import EnvelopeError, EnvelopeSignatureError, PayloadTypeError
-from reconciler.trust.keys import key_id
 
 MAX_ENVELOPE: Final = 64 << 20  # bytes; 100,000 changes are about 40 MiB
 MAX_SIGNATURES: Final = 16
+_SPKI = bytes.fromhex("302a300506032b6570032100")  # what comes before the 32 bytes (RFC 8410)
+
+
+class EnvelopeError(TrustError):
+    """Bytes that are not a DSSE envelope as we write it."""
+
+    code = "FW1230"
+
+
+class EnvelopeSignatureError(TrustError):
+    """An envelope that none of the known keys signed."""
+
+    code = "FW1231"
+
+
+class PayloadTypeError(TrustError):
+    """A well signed envelope of another type."""
+
+    code = "FW1232"
+
+
+def key_id(public_key: bytes) -> str:
+    """ "sha256:<hex>" of the SubjectPublicKeyInfo of 32 raw bytes."""
+    return "sha256:" + hashlib.sha256(_SPKI + public_key).hexdigest()
 
 
 def pae(payload_type: str, payload: bytes) -> bytes:
