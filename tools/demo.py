@@ -50,12 +50,14 @@ class Shell:
             command,
             cwd=self.fleet,
             env=self.environment,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            # What a person sees comes in the order in which it was said; a program reads stdout alone.
+            stderr=subprocess.PIPE if quiet else subprocess.STDOUT,
             text=True,
             timeout=300,
             check=False,
         )
-        said = done.stdout + done.stderr
+        said = done.stdout + (done.stderr or "")
         if not quiet:
             print("".join(f"  {line}\n" for line in said.splitlines()), end="", flush=True)
         if done.returncode != exits or shows not in said or (hides and hides in said):

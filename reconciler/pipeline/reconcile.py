@@ -44,7 +44,7 @@ class RefusedError(TrustError):
 
     def __init__(self, commit: str, findings: tuple[Finding, ...]) -> None:
         super().__init__(
-            f"{len(findings)} findings refuse the commit; nothing was applied anywhere",
+            "the commit is refused; nothing was applied anywhere",
             where=f"commit {commit}",
             hint="mend what the findings name, and merge a new commit",
         )
@@ -76,7 +76,6 @@ async def reconcile(
     allow: Allowances = NOTHING_ALLOWED,
 ) -> Run:
     """The whole flow once; ``clusters`` empty means all. Raises RefusedError with nothing applied."""
-    checks.report(f"fetching {checks.repository.location}")
     checks.repository.fetch()
     state = writes.log.state()
     accepted = require_initialized(state, checks.repository)

@@ -169,7 +169,7 @@ class Wiring:
             read_secret=partial(self._read_secret, fleet),
             environment={name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
             clock=clock,
-            report=self.report,
+            report=lambda line: self.report(f"{cluster.name}: {line}"),
         )
 
     async def _read_secret(self, fleet: Fleet, namespace: str, name: str) -> Mapping[str, bytes]:

@@ -82,12 +82,15 @@ def _as_dict(checked: Checked) -> dict[str, Any]:
 
 
 def _summary(checked: Checked) -> str:
+    from reconciler.surfaces.formats.words import counted
+
     errors = len(checked.errors)
     warnings = len(checked.findings) - errors
-    verdict = paint("clean", "good") if checked.ok else paint(f"{errors} errors", "error")
-    facts = [f"{checked.documents} documents", f"{checked.objects} objects", f"{checked.rules} rules"]
+    verdict = paint("clean", "good") if checked.ok else paint(counted(errors, "error"), "error")
+    numbers = ((checked.documents, "document"), (checked.objects, "object"), (checked.rules, "rule"))
+    facts = [counted(number, noun) for number, noun in numbers]
     if checked.signers:
-        facts.append(f"{len(checked.signers)} commits verified")
+        facts.append(f"{counted(len(checked.signers), 'commit')} verified")
     if warnings:
-        facts.append(f"{warnings} warnings")
+        facts.append(counted(warnings, "warning"))
     return f"{checked.commit[:12] or 'work tree'}: {verdict} ({', '.join(facts)})"

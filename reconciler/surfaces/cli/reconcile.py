@@ -51,7 +51,7 @@ def reconcile_command(
 ) -> int:
     """Fetch, verify, check, and bring every member to its desired state; repair drift and prune.
 
-    Exit codes: 0 all converged, 1 some member is not, 2 nothing was done.
+    Exit codes: 0 all converged, 1 some member is not, 2 nothing was begun, or the log failed on the way.
     """
     from reconciler.pipeline.reconcile import RefusedError, reconcile
     from reconciler.plan import Allowances
@@ -102,8 +102,11 @@ def _print(run: Run, output: str) -> None:
     if output == "json":
         print_json(_as_dict(run))
         return
+    from reconciler.surfaces.formats.words import counted
+
     verb = "accepted" if run.accepted_now else "unchanged"
-    click.echo(f"commit {run.commit[:12]} {verb}, {len(run.checked.signers)} commits verified")
+    verified = counted(len(run.checked.signers), "new commit")
+    click.echo(f"commit {run.commit[:12]} {verb}, {verified} verified")
     for member in run.members:
         click.echo(_line(member), nl=False)
 

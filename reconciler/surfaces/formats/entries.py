@@ -13,6 +13,7 @@ from reconciler.audit.entry import (
 )
 from reconciler.surfaces.formats.findings import Paint, plain
 from reconciler.surfaces.formats.safe import safe
+from reconciler.surfaces.formats.words import counted
 
 
 def line(index: int, entry: Entry, paint: Paint = plain) -> str:
@@ -27,10 +28,11 @@ def _says(entry: Entry) -> str:
         case TrustInitialized():
             return f"{entry.commit[:12]} of {entry.repository} {entry.ref}"
         case CommitAccepted():
-            return f"{entry.commit[:12]}, {entry.commits} commits signed by {', '.join(entry.signers)}"
+            commits = counted(entry.commits, "commit")
+            return f"{entry.commit[:12]}, {commits} signed by {', '.join(entry.signers)}"
         case CommitRefused():
             first = f": {entry.findings[0].code} {entry.findings[0].message}" if entry.findings else ""
-            return f"{entry.commit[:12]}, {entry.count} findings{first}"
+            return f"{entry.commit[:12]}, {counted(entry.count, 'finding')}{first}"
         case Intent():
             counts = entry.counts
             return (
