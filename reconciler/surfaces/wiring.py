@@ -91,6 +91,7 @@ class Wiring:
         from reconciler.pipeline.ports import MemberPorts
         from reconciler.surfaces.contacts import FileContacts
 
+        self.key()  # without one no member's record can be believed: said once, not once a member
         contacts = FileContacts(self.settings.state / "contacts.json")
         return MemberPorts(self._connect, contacts, clock, self.report)
 

@@ -41,14 +41,17 @@ def plan_command(
     """
     from reconciler.pipeline.check import prepare
     from reconciler.pipeline.propose import propose_between, propose_live
+    from reconciler.surfaces.accepted import last_accepted
     from reconciler.surfaces.wiring import wired
 
     with wired(settings_of(params), reporter()) as wiring:
         ports = wiring.checks()
         ports.repository.fetch()
         resolve, snapshot = ports.repository.resolve, ports.repository.snapshot
-        head = prepare(ports, snapshot(resolve(rev)))
         base = prepare(ports, snapshot(resolve(against))) if against else None
+        # Members are only talked to by the rules of the accepted commit: it says which programs may log in.
+        accepted = None if against else last_accepted(wiring)
+        head = prepare(ports, snapshot(resolve(rev)), accepted=snapshot(accepted) if accepted else None)
         if not head.ok or (base and not base.ok):
             return _refuse(head.errors or (base.errors if base else ()))
         if base:

@@ -80,10 +80,14 @@ def _confirmed(wiring: Wiring, clusters: tuple[str, ...]) -> bool:
 
     checks = wiring.checks()
     checks.repository.fetch()
-    commit = checks.repository.resolve(wiring.log_view().state().ref or "HEAD")
-    prepared = prepare(checks, checks.repository.snapshot(commit))
+    state = wiring.log_view().state()
+    if state.accepted is None:
+        return True  # the run itself says so, as it says what is wrong with a commit
+    commit = checks.repository.resolve(state.ref)
+    accepted = checks.repository.snapshot(state.accepted.commit)
+    prepared = prepare(checks, checks.repository.snapshot(commit), accepted=accepted)
     if not prepared.ok:
-        return True  # the run itself says what is wrong, and applies nothing
+        return True
     proposals = asyncio.run(propose_live(prepared, wiring.members(), clusters))
     made = [proposal.plan for proposal in proposals if proposal.plan]
     click.echo(plans.text(made, paint), nl=False)
