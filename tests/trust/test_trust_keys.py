@@ -10,11 +10,11 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reconciler.dsse import key_id
 from reconciler.model import Signer
 from reconciler.trust import (
     ReconcilerKey,
     generate,
-    key_id,
     load,
     load_text,
     parse_public_key,
