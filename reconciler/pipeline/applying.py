@@ -65,7 +65,7 @@ async def carry_out(
     entries.append(_intent(run, cluster, authorized, signed.digest, signed.change_set.sequence, seen))
     indices = await run.journal.append(*entries, bodies={signed.digest: signed.envelope})
     # 6. Apply, and say what became of it.
-    return await _apply(run, cluster, member, desired, plan, signed, indices[-1])
+    return await _apply(run, cluster, member, desired, plan, seen, signed, indices[-1])
 
 
 def _judge(run: Deployment, cluster: Cluster, plan: Plan) -> Verdict:
@@ -101,18 +101,19 @@ async def _apply(
     member: Member,
     desired: Desired,
     plan: Plan,
+    seen: Observation,
     signed: SignedChangeSet,
     index: int,
 ) -> MemberResult:
     outcomes: tuple[ObjectOutcome, ...] = ()
     health: Mapping[ObjectRef, Health] = {}
-    error, requests = "", 0
+    error, requests = "", seen.requests
     run.members.report(f"{cluster.name}: applying {len(plan.changes)} changes")
     try:
         authorized = Authorized(signed, run.writes.signer.public_key)
         report = await member.apply(desired, authorized, log_index=index)
-        outcomes, requests, error = report.outcomes, report.requests, report.error
-        health = report.health
+        outcomes, error, health = report.outcomes, report.error, report.health
+        requests += report.requests
     except FleetwardError as failure:
         error = str(failure)
     failed = sum(1 for outcome in outcomes if outcome.result in (ObjectResult.FAILED, ObjectResult.SKIPPED))

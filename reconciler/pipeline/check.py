@@ -32,15 +32,16 @@ from reconciler.trust import verify_range
 class Checked:
     """What is known of a commit. ``base`` and ``signers`` are empty where nothing was to be verified.
 
-    ``fleet.federation`` is the base's, since that is what holds.
+    ``fleet.federation`` is the base's, since that is what holds. What is large is not in the repr: asyncio
+    takes the repr of what a main task returns (by way of ``signal.signal``), and it took a second.
     """
 
     commit: str  # "" for a work tree
     tree: str
     base: str
-    fleet: Fleet | None
+    fleet: Fleet | None = field(repr=False)
     federation_spec: Mapping[str, Json] = field(default_factory=dict)  # the base's, as written
-    compiled: Mapping[ClusterName, Compiled] = field(default_factory=dict)
+    compiled: Mapping[ClusterName, Compiled] = field(default_factory=dict, repr=False)
     signers: Mapping[str, str] = field(default_factory=dict)  # commit -> who signed it
     gate_digest: str = ""
     rules: int = 0

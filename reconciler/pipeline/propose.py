@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from reconciler.documents import Cluster
 from reconciler.errors import FleetwardError
@@ -24,7 +24,7 @@ class Proposal:
     """One member's plan, or why there is none."""
 
     cluster: str
-    plan: Plan | None
+    plan: Plan | None = field(repr=False)  # large, see ``check.Checked``
     findings: tuple[Finding, ...] = ()
     error: str = ""
     reached: bool = True

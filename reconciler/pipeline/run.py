@@ -42,8 +42,8 @@ class MemberResult:
 
     cluster: str
     state: MemberState
-    plan: Plan | None = None
-    outcomes: tuple[ObjectOutcome, ...] = ()
+    plan: Plan | None = field(default=None, repr=False)  # large, see ``check.Checked``
+    outcomes: tuple[ObjectOutcome, ...] = field(default=(), repr=False)
     findings: tuple[Finding, ...] = ()
     error: str = ""
     requests: int = 0

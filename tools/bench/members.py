@@ -137,7 +137,7 @@ def start(stack: ExitStack, folder: Path, sandbox: Sandbox, count: int) -> Bench
     fleet.commit("all")
     fleet.git("gc", "-q")
     settings = Settings(
-        str(fleet.repo), folder / "state", folder / "cache", folder / "credentials", str(folder / "log")
+        str(fleet.repo), folder / "state", folder / "cache", folder / "credentials", str(folder / "state/log")
     )
     wiring = Wiring(settings, lambda _line: None, stack)
     checked = check(wiring.checks(), rev="HEAD")
