@@ -19,7 +19,7 @@ class Limits:
     list_timeout: timedelta = timedelta(seconds=60)  # one list, of up to max_list bytes
     apply_timeout: timedelta = timedelta(minutes=5)
     establish_timeout: timedelta = timedelta(seconds=30)  # a CRD, after it was accepted
-    concurrency: int = 32  # connections, and so requests at a time
+    concurrency: int = 16  # connections, and so requests at a time; more only make an API server slower
     tries: int = 4  # rounds over all API servers
     backoff: timedelta = timedelta(milliseconds=250)  # first pause; doubles, with full jitter
     longest_pause: timedelta = timedelta(seconds=20)  # bounds Retry-After too

@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from reconciler.model import APPLYSET_ID, LABEL_PART_OF, DesiredObject
+from reconciler.model import APPLYSET_ID, LABEL_PART_OF, ClusterName, Desired, DesiredObject
 from reconciler.pipeline.check import Checked, check
 from reconciler.pipeline.deploy import deploy
 from reconciler.pipeline.guarding import guarded
@@ -48,7 +48,7 @@ class Bench:
 
     def desired(self, name: str) -> Sequence[DesiredObject]:
         """The fleet's own objects of a member."""
-        return self.checked.compiled[_named(name)].desired.objects
+        return self.checked.compiled[ClusterName(name)].desired.objects
 
     def server(self, name: str) -> Server:
         """The member as the raw client reaches it, with the reconciler's token."""
@@ -96,28 +96,17 @@ class Bench:
         result = await deploy(run, cluster)
         assert result.state is MemberState.APPLIED, result
 
-    async def look(self, name: str) -> int:
+    async def look(self, name: str, desired: Desired) -> int:
         """The drift check of an unchanged member: connect, observe, plan; the number of requests."""
         (cluster,) = self.checked.select([name])
-        desired = guarded(self.checked.compiled[cluster.name].desired, cluster)
-        return await self._look(cluster, desired)
-
-    async def _look(self, cluster: object, desired: object) -> int:
-        async with self.wiring.members().connect(cluster, self.checked.read_fleet) as member:  # type: ignore[arg-type]
-            seen = await member.observe(desired)  # type: ignore[arg-type]
-            plan = build_plan(desired, seen)  # type: ignore[arg-type]
+        async with self.wiring.members().connect(cluster, self.checked.read_fleet) as member:
+            plan = build_plan(desired, await member.observe(desired))
             assert not plan.changes, plan.counts
             return member.requests
 
 
 async def _nothing() -> None:
     """The commit is accepted already."""
-
-
-def _named(name: str) -> object:
-    from reconciler.model import ClusterName
-
-    return ClusterName(name)
 
 
 def start(stack: ExitStack, folder: Path, sandbox: Sandbox, count: int) -> Bench:
@@ -184,11 +173,13 @@ def unchanged(bench: Bench, name: str) -> list[Figure]:
     asyncio.run(bench.deploy(name))
     selector = f"labelSelector={LABEL_PART_OF.replace('/', '%2F')}%3D{APPLYSET_ID}"
     path = f"/apis/networking.k8s.io/v1/networkpolicies?{selector}"
-    requests = asyncio.run(bench.look(name))
+    (cluster,) = bench.checked.select([name])
+    desired = guarded(bench.checked.compiled[cluster.name].desired, cluster)
+    requests = asyncio.run(bench.look(name, desired))
     limit, own = alternate(
         CHECK_RUNS,
         lambda: asyncio.run(raw_list(bench.server(name), path))[0],
-        lambda: timed(lambda: asyncio.run(bench.look(name))),
+        lambda: timed(lambda: asyncio.run(bench.look(name, desired))),
     )
     count = len(bench.desired(name))
     return [
