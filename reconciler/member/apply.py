@@ -16,11 +16,11 @@ from reconciler.errors import MemberError
 from reconciler.member import errors, phases, writes
 from reconciler.member.authorization import AuthorizedChange
 from reconciler.member.concurrent import pool
+from reconciler.member.connection import Client
 from reconciler.member.discovery import CRD, Kind
 from reconciler.member.established import await_established
 from reconciler.member.health import Health, State, status_of
 from reconciler.member.limits import Limits
-from reconciler.member.observe import Client
 from reconciler.model import Desired, DesiredObject, ObjectOutcome, ObjectRef, ObjectResult
 
 _MEMBER_WIDE = (

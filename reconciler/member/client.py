@@ -25,12 +25,14 @@ from reconciler.member import errors, keeping
 from reconciler.member import observe as observing
 from reconciler.member.apply import Applier
 from reconciler.member.authorization import Authorization, verified
-from reconciler.member.credentials import CredentialSource, Host, SecretReader, credential_source
+from reconciler.member.connection import Client
+from reconciler.member.credentials import credential_source
 from reconciler.member.discovery import Kinds
 from reconciler.member.health import Health
 from reconciler.member.identity import Identity, identify
 from reconciler.member.inspect import health_of, read_secret
 from reconciler.member.limits import Limits
+from reconciler.member.login import CredentialSource, Host, SecretReader
 from reconciler.member.parent import Parent, declare, write_record
 from reconciler.member.transport import Transport
 from reconciler.model import Clock, Desired, ObjectOutcome, ObjectRef, Observation, Signer
@@ -63,7 +65,7 @@ class Member:
         transport = Transport(
             cluster.api_servers, cluster.ca_bundle, cluster.tls_server_name, credentials, limits
         )
-        self._client = observing.Client(transport, Kinds(transport), tuple(public_keys))
+        self._client = Client(transport, Kinds(transport), tuple(public_keys))
         self._seen: tuple[Observation, Parent] | None = None
 
     async def __aenter__(self) -> Self:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 
 from reconciler.member import errors
+from reconciler.member.connection import Client
 from reconciler.member.discovery import BUILT_IN, CRD
 from reconciler.member.health import Health, State, status_of
 from reconciler.member.limits import Limits
-from reconciler.member.observe import Client
 from reconciler.member.transport import Request
 from reconciler.model import ObjectRef
 

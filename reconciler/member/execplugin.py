@@ -18,7 +18,7 @@ from typing import Any
 import orjson
 
 from reconciler.member import errors
-from reconciler.member.credentials import MAX_FILE, Host, Login, refused, token_of
+from reconciler.member.login import MAX_FILE, Host, Login, refused, token_of
 
 API_VERSION = "client.authentication.k8s.io/v1"
 _SECONDS = 60

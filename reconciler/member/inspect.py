@@ -8,9 +8,9 @@ from urllib.parse import quote
 
 from reconciler.member import errors
 from reconciler.member.concurrent import together
+from reconciler.member.connection import Client
 from reconciler.member.discovery import BUILT_IN, Kind
 from reconciler.member.health import Health, status_of
-from reconciler.member.observe import Client
 from reconciler.member.transport import Request, Transport, expecting
 from reconciler.model import APPLYSET_ID, LABEL_PART_OF, Desired, ObjectRef
 

@@ -19,8 +19,8 @@ from typing import Any
 
 import yaml
 
-from reconciler.member.credentials import Host, Login, read, refused, token_of
 from reconciler.member.execplugin import ExecPlugin
+from reconciler.member.login import Host, Login, read, refused, token_of
 
 _REFUSED = ("username", "password", "auth-provider", "as", "as-uid", "as-groups", "as-user-extra")
 

@@ -14,12 +14,12 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from urllib.parse import quote
 
 from reconciler.member import errors, probes
 from reconciler.member.concurrent import together
-from reconciler.member.discovery import Kind, Kinds, Resource
+from reconciler.member.connection import Client
+from reconciler.member.discovery import Kind, Resource
 from reconciler.member.lists import LIST, Live, Page, parse_list
 from reconciler.member.parent import Parent, read_parent
 from reconciler.member.refs import Refs
@@ -41,15 +41,6 @@ _ONE = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
 _FEW = 16  # objects of one kind that are looked for one by one
 _PAGE = 5000
 Items = Mapping[ObjectRef, DesiredObject]
-
-
-@dataclass(frozen=True, slots=True)
-class Client:
-    """What observing and applying share."""
-
-    transport: Transport
-    kinds: Kinds
-    public_keys: tuple[bytes, ...]
 
 
 async def cluster_uid(transport: Transport) -> str:

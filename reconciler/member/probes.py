@@ -19,7 +19,7 @@ from reconciler.member.transport import APPLY, Request
 from reconciler.model import FIELD_MANAGER, DesiredObject, Json, ObjectRef, Probe, Record
 
 if TYPE_CHECKING:
-    from reconciler.member.observe import Client
+    from reconciler.member.connection import Client
 
 # What concerns this object alone; a webhook that is down answers 500.
 _REFUSALS = (errors.InvalidError, errors.NotFoundError, errors.ForbiddenError, errors.ServerError)

@@ -14,7 +14,7 @@ from pathlib import Path
 import aiohttp
 
 from reconciler.member import errors
-from reconciler.member.credentials import Login
+from reconciler.member.login import Login
 
 _EXPIRED = (9, 10)  # X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED
 _OTHER_NAME = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH

@@ -25,8 +25,8 @@ from yarl import URL
 from reconciler import __version__
 from reconciler.member import errors, tls
 from reconciler.member.answers import JSON, check_type, read_body, refused
-from reconciler.member.credentials import CredentialSource, Login
 from reconciler.member.limits import Limits
+from reconciler.member.login import CredentialSource, Login
 
 APPLY = "application/apply-patch+yaml"  # JSON is YAML; this type takes both
 

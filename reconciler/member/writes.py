@@ -19,8 +19,8 @@ import orjson
 from reconciler.errors import MemberError
 from reconciler.member import errors
 from reconciler.member.authorization import AuthorizedChange
+from reconciler.member.connection import Client
 from reconciler.member.discovery import Resource
-from reconciler.member.observe import Client
 from reconciler.member.probes import apply_path
 from reconciler.member.transport import APPLY, Answer, Request
 from reconciler.model import ANNOTATION_DIGEST, DesiredObject, Json, ObjectOutcome, ObjectRef, ObjectResult

@@ -18,8 +18,8 @@ from reconciler.compile.objects import canonical, desired_digest, labelled
 from reconciler.documents import Cluster, Credentials
 from reconciler.member.bootstrap import LABEL_AGGREGATE, bootstrap_objects
 from reconciler.member.client import ApplyReport, Member
-from reconciler.member.credentials import Login
 from reconciler.member.limits import Limits
+from reconciler.member.login import Login
 from reconciler.member.transport import Transport
 from reconciler.model import (
     APPLYSET_ID,

@@ -21,12 +21,13 @@ from reconciler.documents import Credentials
 from reconciler.errors import MemberError
 from reconciler.member import errors
 from reconciler.member.breaker import retry_at
-from reconciler.member.credentials import Host, Login, credential_source
+from reconciler.member.credentials import credential_source
 from reconciler.member.discovery import BUILT_IN, Resource, resources_of
 from reconciler.member.envelope import seal, unseal
 from reconciler.member.health import State, status_of
 from reconciler.member.kubeconfig import user_of
 from reconciler.member.lists import parse_list
+from reconciler.member.login import Host, Login
 from reconciler.member.phases import needs, stage, staged
 from reconciler.member.record import PART, decode, encode, parts_of
 from reconciler.member.status import refusal

@@ -14,8 +14,8 @@ import pytest
 from aiohttp import web
 
 from reconciler.member import errors
-from reconciler.member.credentials import Login
 from reconciler.member.limits import Limits
+from reconciler.member.login import Login
 from reconciler.member.transport import Request, Transport
 from reconciler.sandbox import pki
 
