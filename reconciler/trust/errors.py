@@ -67,6 +67,36 @@ class UserPresenceError(TrustError):
     code = "FW1210"
 
 
+class ValidityError(TrustError):
+    """A key or certificate that was not valid when the commit was first seen."""
+
+    code = "FW1211"
+
+
+class RevokedError(TrustError):
+    """A key or certificate that was revoked."""
+
+    code = "FW1212"
+
+
+class AuthorityError(TrustError):
+    """A certificate that no listed authority issued."""
+
+    code = "FW1213"
+
+
+class PrincipalError(TrustError):
+    """A certificate that names no signer, or more than one."""
+
+    code = "FW1214"
+
+
+class RevocationDataError(TrustError):
+    """Revocation data that is missing, out of date or unreadable: then nobody is trusted."""
+
+    code = "FW1215"
+
+
 class KeyFileError(TrustError):
     """The reconciler's key cannot be read, parsed or written."""
 
@@ -132,6 +162,26 @@ CODES: dict[str, tuple[str, str]] = {
     "FW1210": (
         "A security key signed without being touched.",
         "Make the key without `no-touch-required` and sign again.",
+    ),
+    "FW1211": (
+        "The key or certificate was not valid when the commit was first seen.",
+        "Sign the commit again with a key that is valid now; or correct `validAfter` and `validBefore`.",
+    ),
+    "FW1212": (
+        "The key or certificate was revoked.",
+        "Find out why it is still in use; sign again with another key.",
+    ),
+    "FW1213": (
+        "No listed authority issued the certificate.",
+        "Get a certificate from an authority in federation.yaml, or list its authority there.",
+    ),
+    "FW1214": (
+        "The certificate names no signer, or more than one.",
+        "Give the signer the certificate's principal in federation.yaml, each principal to one signer only.",
+    ),
+    "FW1215": (
+        "Revocation data is missing, out of date or unreadable.",
+        "Publish a current KRL or CRL in federation.yaml; without it no certificate can be believed.",
     ),
     "FW1220": (
         "The reconciler's key cannot be used.",
