@@ -19,7 +19,6 @@ from reconciler.documents.fleet import (
     Override,
     Placement,
     Requirement,
-    TrustedSigner,
 )
 from reconciler.documents.loader import Loaded, load
 from reconciler.documents.place import locate
@@ -31,6 +30,7 @@ from reconciler.documents.placement import (
     placement_of,
 )
 from reconciler.documents.reading import Cache
+from reconciler.documents.trust_root import TrustedKey, TrustedSigner, TrustRoot
 
 __all__ = [
     "ANNOTATION_CONFLICT",
@@ -50,6 +50,8 @@ __all__ = [
     "Override",
     "Placement",
     "Requirement",
+    "TrustRoot",
+    "TrustedKey",
     "TrustedSigner",
     "load",
     "locate",

@@ -8,8 +8,8 @@ Rules kept here
 >>> from reconciler.model import SourceRef
 >>> body = {"spec": {"signers": [{"name": "alice", "keys": ["ssh-ed25519 AAAA alice@laptop"]}]}}
 >>> document = Document("fleetward.io/v1alpha1", "Federation", "example", "", body, SourceRef("a", 1), "b#0")
->>> build_federation(document).signers
-(TrustedSigner(name='alice', keys=('ssh-ed25519 AAAA',)),)
+>>> build_federation(document).root.signers[0].name
+'alice'
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from reconciler.documents.build_root import build_root
 from reconciler.documents.durations import parse_duration
 from reconciler.documents.fleet import (
     DEFAULT_KUBERNETES_VERSION,
@@ -28,7 +29,6 @@ from reconciler.documents.fleet import (
     Federation,
     GateSettings,
     Limits,
-    TrustedSigner,
 )
 from reconciler.model import MEMBER_NAMESPACE, RECONCILER_USER, ClusterName
 
@@ -40,7 +40,7 @@ def build_federation(document: Document) -> Federation:
     spec: Fields = document.body["spec"]
     return Federation(
         name=document.name,
-        signers=tuple(_signer(item) for item in spec["signers"]),
+        root=build_root(spec),
         source=document.source,
         defaults=_defaults(spec.get("defaults", {})),
         limits=_limits(spec.get("limits", {})),
@@ -88,11 +88,6 @@ def build_credentials(value: Fields) -> Credentials:
     plugin = value["exec"]
     env = tuple((item["name"], item["value"]) for item in plugin.get("env", ()))
     return Credentials("exec", argv=(plugin["command"], *plugin.get("args", ())), env=env)
-
-
-def _signer(item: Fields) -> TrustedSigner:
-    # A .pub line may end in a comment, which is no part of the key.
-    return TrustedSigner(item["name"], tuple(" ".join(key.split()[:2]) for key in item["keys"]))
 
 
 def _defaults(value: Fields) -> Defaults:

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Literal, Protocol
 
+from reconciler.documents.trust_root import TrustRoot
 from reconciler.model import API_VERSION, MEMBER_NAMESPACE, RECONCILER_USER, ClusterName, Json, SourceRef
 
 GROUP = API_VERSION.partition("/")[0]
@@ -143,14 +144,6 @@ class Cluster:
 
 
 @dataclass(frozen=True, slots=True)
-class TrustedSigner:
-    """Who may sign commits; ``keys`` are "ssh-ed25519 AAAA..." without a comment."""
-
-    name: str
-    keys: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Defaults:
     """What a Cluster gets that does not say otherwise."""
 
@@ -182,7 +175,7 @@ class Federation:
     """federation.yaml."""
 
     name: str
-    signers: tuple[TrustedSigner, ...]
+    root: TrustRoot
     source: SourceRef
     defaults: Defaults = Defaults()
     limits: Limits = Limits()

@@ -17,7 +17,7 @@ import ipaddress
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from urllib.parse import SplitResult, urlsplit
 
@@ -170,6 +170,46 @@ def is_date(text: str) -> bool:
         return False
 
 
+def parse_time(text: str) -> datetime:
+    """RFC 3339 in UTC with whole seconds, "2027-01-31T12:00:00Z". Raises ValueError."""
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+
+
+def is_time(text: str) -> bool:
+    """Whether ``parse_time`` takes the text."""
+    try:
+        return len(text) == 20 and bool(parse_time(text))
+    except ValueError:
+        return False
+
+
+def is_path_glob(text: str) -> bool:
+    """A relative glob: ``*``, ``?`` and ``**`` as a whole segment; no empty, "." or ".." segment."""
+    if not text.isprintable() or len(text) > 1024 or set(text) & set("\\[]{}!"):
+        return False
+    parts = text.split("/")
+    return all(part not in ("", ".", "..") and ("**" not in part or part == "**") for part in parts)
+
+
+def is_base64(text: str) -> bool:
+    """Standard base64, line breaks allowed."""
+    try:
+        return bool(base64.b64decode("".join(text.split()), validate=True))
+    except (binascii.Error, ValueError):
+        return False
+
+
+def is_openpgp_certificate(text: str) -> bool:
+    """An armoured public key block; whether it can be used is found when it is parsed."""
+    begin, end = "-----BEGIN PGP PUBLIC KEY BLOCK-----", "-----END PGP PUBLIC KEY BLOCK-----"
+    return len(text) <= 1 << 20 and text.strip().startswith(begin) and text.strip().endswith(end)
+
+
+def is_verifier_key(text: str) -> bool:
+    """A C2SP signed-note verifier key: name+8 hex digits+base64."""
+    return re.fullmatch(r"[^\s+]{1,253}\+[0-9a-f]{8}\+[A-Za-z0-9+/=]{1,200}", text) is not None
+
+
 def _split(text: str) -> SplitResult | None:
     try:
         url = urlsplit(text)
@@ -208,5 +248,10 @@ FORMATS: dict[str, Format] = {
     "ssh-public-key": Format(is_ssh_key, "FW1320", 'an SSH public key such as "ssh-ed25519 AAAA..."'),
     "pem-certificates": Format(is_certificates, "FW1342", "one or more PEM certificates and nothing secret"),
     "go-duration": Format(is_duration, "FW1346", 'a Go duration such as "30s", "5m" or "1h30m"'),
+    "rfc3339-time": Format(is_time, "FW1320", "a time in UTC such as 2027-01-31T12:00:00Z"),
+    "path-glob": Format(is_path_glob, "FW1320", "a glob from the top such as policies/rbac/**"),
+    "base64": Format(is_base64, "FW1320", "standard base64"),
+    "openpgp-certificate": Format(is_openpgp_certificate, "FW1320", "an armoured PGP PUBLIC KEY BLOCK"),
+    "verifier-key": Format(is_verifier_key, "FW1320", "a verifier key: name+id+base64"),
     "date": Format(is_date, "FW1320", "a day as YYYY-MM-DD"),
 }

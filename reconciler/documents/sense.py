@@ -9,13 +9,11 @@ Only for documents that have passed their schema, so every shape is known.
 from __future__ import annotations
 
 import ipaddress
-from collections import Counter
 from collections.abc import Callable, Iterator
 
+from reconciler.documents.sense_root import Contradiction, root_contradictions
 from reconciler.documents.spot import Spot, path_text
 from reconciler.model import Finding, Json
-
-Contradiction = tuple[str, list[str | int], str]  # code, JSON path, message
 
 
 def sense_findings(kind: str, spec: dict[str, Json], spot: Spot) -> Iterator[Finding]:
@@ -47,17 +45,6 @@ def _excepted(peer: dict[str, Json], base: list[str | int]) -> Iterator[Contradi
             yield "FW1325", [*base, at], f"{path_text([*base, at])} is not strictly inside cidr"
 
 
-def _federation(spec: dict[str, Json]) -> Iterator[Contradiction]:
-    names = Counter(signer["name"] for signer in spec["signers"])
-    keys = Counter(" ".join(key.split()[:2]) for signer in spec["signers"] for key in signer["keys"])
-    for index, signer in enumerate(spec["signers"]):
-        if names[signer["name"]] > 1:
-            yield "FW1325", ["spec", "signers", index, "name"], "two signers have the same name"
-        for at, key in enumerate(signer["keys"]):
-            if keys[" ".join(key.split()[:2])] > 1:
-                yield "FW1325", ["spec", "signers", index, "keys", at], "a key is given twice"
-
-
 def _cluster(spec: dict[str, Json]) -> Iterator[Contradiction]:
     plugin = spec["credentials"].get("exec", {})
     for index, word in enumerate(plugin.get("args", ())):
@@ -68,6 +55,6 @@ def _cluster(spec: dict[str, Json]) -> Iterator[Contradiction]:
 
 _CHECKS: dict[str, Callable[[dict[str, Json]], Iterator[Contradiction]]] = {
     "FederatedNetworkRule": _network,
-    "Federation": _federation,
+    "Federation": root_contradictions,
     "Cluster": _cluster,
 }

@@ -145,7 +145,7 @@ def _verify(repository: Repository, checked: Checked) -> Checked:
         commits = repository.commits(checked.base, checked.commit)
     else:
         commits = (repository.commit(checked.commit),)
-    verdicts = verify_range(commits, checked.federation.signers)
+    verdicts = verify_range(commits, checked.federation.root.signers)
     signers = {verdict.commit: verdict.signer.name for verdict in verdicts if verdict.signer}
     unsigned = tuple(verdict.finding for verdict in verdicts if verdict.finding)
     return replace(checked, signers=signers, findings=(*unsigned, *checked.findings))

@@ -10,7 +10,16 @@ from documents_kit import Files, example, fleet_files, schema_of, snapshot, text
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.documents import Loaded, Override, Placement, TrustedSigner, load, overrides_of, placement_of
+from reconciler.documents import (
+    Loaded,
+    Override,
+    Placement,
+    TrustedKey,
+    TrustedSigner,
+    load,
+    overrides_of,
+    placement_of,
+)
 from reconciler.documents.codes import CODES
 from reconciler.documents.kinds import AREA_OF_KIND
 from reconciler.model import Finding, Severity
@@ -79,6 +88,8 @@ def test_the_federation_is_typed() -> None:
     body = example(
         "Federation",
         signers=[{"name": "alice", "keys": [f"{key} alice@laptop"]}],
+        trust={},
+        approvals=[],
         primary="member-a",
         repository="git@example.com:fleet.git",
         defaults={"interval": "1h30m", "mode": "observe", "kubernetesVersion": "1.35"},
@@ -89,7 +100,7 @@ def test_the_federation_is_typed() -> None:
     fleet = loaded(fleet_files(**{"federation.yaml": text(body)})).fleet
     assert fleet is not None
     federation = fleet.federation
-    assert federation.signers == (TrustedSigner("alice", (key,)),)
+    assert federation.root.signers == (TrustedSigner("alice", (TrustedKey(key),)),)
     assert (federation.primary, federation.repository, federation.ref) == (
         "member-a",
         "git@example.com:fleet.git",
