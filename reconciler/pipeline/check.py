@@ -1,7 +1,7 @@
 """Everything that can be said of a commit without a cluster.
 
 1. snapshot   the files of the commit, from Git objects
-2. verify     every commit since ``base``, by the signers that ``base`` trusts
+2. verify     every commit since ``base``, by the trust root before it: signatures, path rules, root versions
 3. load       documents, schemas, references
 4. compile    every cluster's desired objects, against Kubernetes' own schemas
 5. gate       the product's rules and those of ``base``; the commit's own ones only have to pass their tests
@@ -13,7 +13,7 @@ holds from the next commit on.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from reconciler.compile import Compiled, compile_fleet
@@ -22,15 +22,16 @@ from reconciler.errors import SettingsError
 from reconciler.gate import GateCompileError, GateEmptyError, Gates, GateTestError, gate_sources
 from reconciler.model import ClusterName, Finding, Json, Severity, Snapshot, SourceRef
 from reconciler.pipeline.gating import content_input, places
+from reconciler.pipeline.judging import Seen, judge_range
 from reconciler.pipeline.placing import place_all
 from reconciler.pipeline.ports import CheckPorts
-from reconciler.repository import Repository, UnsafeTreeError
-from reconciler.trust import verify_range
+from reconciler.repository import UnsafeTreeError
+from reconciler.trust import Judgement
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What is known of a commit. ``base`` and ``signers`` are empty where nothing was to be verified.
+    """What is known of a commit. ``base`` is "" and ``judgement`` None where nothing was to be verified.
 
     ``fleet.federation`` is the base's, since that is what holds. What is large is not in the repr: asyncio
     takes the repr of what a main task returns (by way of ``signal.signal``), and it took a second.
@@ -42,7 +43,7 @@ class Checked:
     fleet: Fleet | None = field(repr=False)
     federation_spec: Mapping[str, Json] = field(default_factory=dict)  # the base's, as written
     compiled: Mapping[ClusterName, Compiled] = field(default_factory=dict, repr=False)
-    signers: Mapping[str, str] = field(default_factory=dict)  # commit -> who signed it
+    judgement: Judgement | None = None  # of every commit since the base
     gate_digest: str = ""
     rules: int = 0
     findings: tuple[Finding, ...] = ()
@@ -57,6 +58,12 @@ class Checked:
     def objects(self) -> int:
         """How many objects all clusters together should have."""
         return sum(len(result.desired.objects) for result in self.compiled.values())
+
+    @property
+    def signers(self) -> dict[str, str]:
+        """Commit -> who signed it."""
+        verdicts = self.judgement.verdicts if self.judgement else ()
+        return {verdict.commit: verdict.signer.name for verdict in verdicts if verdict.signer}
 
     @property
     def errors(self) -> tuple[Finding, ...]:
@@ -89,8 +96,10 @@ class Checked:
         return tuple(c for name, c in known.items() if not names or name in names)
 
 
-def check(ports: CheckPorts, *, rev: str, base: str | None = None) -> Checked:
+def check(ports: CheckPorts, *, rev: str, base: str | None = None, seen: Sequence[Seen] = ()) -> Checked:
     """Check a commit. Without a base it has to be signed by its own signers and is its own judge.
+
+    ``seen`` are heads that the log met before: what they reach was first seen then.
 
     Raises RepositoryError, GateError; what is wrong with documents and signatures are findings.
     """
@@ -102,7 +111,7 @@ def check(ports: CheckPorts, *, rev: str, base: str | None = None) -> Checked:
     except UnsafeTreeError as error:
         return Checked(commit, "", judge.commit if judge else "", None, findings=tuple(error.findings))
     prepared = prepare(ports, snapshot, accepted=judge)
-    return _judge(ports, _verify(repository, prepared), snapshot, judge or snapshot)
+    return _judge(ports, _verify(ports, prepared, seen), snapshot, judge or snapshot)
 
 
 def check_worktree(ports: CheckPorts) -> Checked:
@@ -138,17 +147,18 @@ def _only_federation(snapshot: Snapshot) -> Snapshot:
     return replace(snapshot, files=files)
 
 
-def _verify(repository: Repository, checked: Checked) -> Checked:
+def _verify(ports: CheckPorts, checked: Checked, seen: Sequence[Seen]) -> Checked:
     if checked.fleet is None:
         return checked
-    if checked.base:
-        commits = repository.commits(checked.base, checked.commit)
-    else:
-        commits = (repository.commit(checked.commit),)
-    verdicts = verify_range(commits, checked.federation.root.signers)
-    signers = {verdict.commit: verdict.signer.name for verdict in verdicts if verdict.signer}
-    unsigned = tuple(verdict.finding for verdict in verdicts if verdict.finding)
-    return replace(checked, signers=signers, findings=(*unsigned, *checked.findings))
+    judgement = judge_range(
+        ports.repository,
+        checked.federation,
+        checked.base,
+        checked.commit,
+        at=ports.clock(),
+        seen=seen,
+    )
+    return replace(checked, judgement=judgement, findings=(*judgement.findings, *checked.findings))
 
 
 def _judge(ports: CheckPorts, checked: Checked, snapshot: Snapshot, judge: Snapshot) -> Checked:

@@ -102,6 +102,12 @@ class MissingPathError(RepositoryError):
     code = "FW1114"
 
 
+class SigningError(RepositoryError):
+    """Git did not sign or push a statement."""
+
+    code = "FW1115"
+
+
 SYMLINK, SUBMODULE, BAD_NAME, CASE_COLLISION, NOT_A_FILE = "FW1120", "FW1121", "FW1122", "FW1123", "FW1124"
 TOO_LARGE = "FW1125"
 
@@ -154,6 +160,10 @@ CODES: dict[str, tuple[str, str]] = {
         "Own it, or `git config --global --add safe.directory PATH`.",
     ),
     "FW1114": ("The snapshot has no such path.", "Add the file to the commit, or correct the name."),
+    "FW1115": (
+        "Git did not sign or push an approval or heartbeat.",
+        "Set git up to sign as for commits (gpg.format, user.signingKey); try `git tag -s` and `git push`.",
+    ),
     SYMLINK: ("A symlink in a fleet folder.", "Replace it by a regular file."),
     SUBMODULE: ("A submodule in a fleet folder.", "Copy its files into the fleet repository."),
     BAD_NAME: ("A file name that could deceive a reader or leave the folder.", "Rename the file."),

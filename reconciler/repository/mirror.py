@@ -9,7 +9,8 @@ Rules:
 - Secrets in the URL are neither in git's arguments nor in any error.
 - Two processes may fetch into one mirror: a lock makes them take turns.
 
-The mirror has ``refs/heads/*``, ``refs/tags/*`` and, if the remote has one, ``refs/remote-head/HEAD``.
+The mirror has ``refs/heads/*``, ``refs/tags/*``, ``refs/fleetward/statements/*`` and, if the remote has one,
+``refs/remote-head/HEAD``.
 
 >>> Mirror(location, Path("~/.cache/fleetward/git")).fetch(timeout=60)  # doctest: +SKIP
 """
@@ -34,8 +35,14 @@ from reconciler.repository.text import printable
 
 MAX_FILE: Final = 4 << 30  # bytes of one file (a pack) that git may write
 REMOTE_HEAD: Final = "refs/remote-head/HEAD"
+STATEMENTS: Final = "refs/fleetward/statements"  # signed tags: approvals and heartbeats
 # "HEA*" instead of "HEAD": a pattern may match nothing, and many remotes have no valid HEAD.
-_REFSPECS = ("+HEA*:refs/remote-head/HEA*", "+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
+_REFSPECS = (
+    "+HEA*:refs/remote-head/HEA*",
+    "+refs/heads/*:refs/heads/*",
+    "+refs/tags/*:refs/tags/*",
+    f"+{STATEMENTS}/*:{STATEMENTS}/*",
+)
 _CONFIG = (
     "core.hooksPath=/dev/null",
     "core.fsmonitor=false",

@@ -16,22 +16,33 @@ b'apiVersion:'
 
 import re
 from pathlib import Path
+from typing import Final
 
 import pygit2
 from pygit2.enums import Option
 
-from reconciler.model import Snapshot
+from reconciler.model import Blobs, Snapshot
+from reconciler.repository.authorship import Authorship
 from reconciler.repository.commits import Commit, parse_commit
-from reconciler.repository.errors import LocationError, OwnershipError, RevisionError
+from reconciler.repository.errors import (
+    LimitError,
+    LocationError,
+    MissingObjectError,
+    NotDescendantError,
+    OwnershipError,
+    RevisionError,
+)
 from reconciler.repository.history import between
 from reconciler.repository.locations import parse_location
-from reconciler.repository.mirror import REMOTE_HEAD, Mirror
+from reconciler.repository.mirror import REMOTE_HEAD, STATEMENTS, Mirror
 from reconciler.repository.objects import Objects
 from reconciler.repository.revisions import Revisions
 from reconciler.repository.snapshot import Snapshots
+from reconciler.repository.tags import SignedTag, parse_tag
 from reconciler.repository.text import printable
 from reconciler.repository.worktree import worktree_snapshot
 
+MAX_STATEMENTS: Final = 100_000
 _ID = re.compile(r"[0-9a-f]{40}\Z")
 
 # Reading objects runs no code that a repository configures, so ownership is not about that. It is about whose
@@ -49,6 +60,7 @@ class Repository:
         self._timeout = timeout
         self._objects = Objects(repo)
         self._snapshots = Snapshots(self._objects)
+        self._authorship = Authorship(repo, self._objects, self._snapshots.entries)
         self._revisions = Revisions(repo, self._objects, head=REMOTE_HEAD if mirror else "HEAD")
 
     @classmethod
@@ -90,6 +102,47 @@ class Repository:
         """The fleet's files at a commit (full id). Raises UnsafeTreeError, LimitError, and as ``commit``."""
         found = self.commit(commit)
         return self._snapshots.of(found.id, found.tree)
+
+    def authored(self, commit: Commit) -> tuple[str, ...]:
+        """The paths that a commit changes of its own accord (``authorship``). Raises as ``commit`` does."""
+        return self._authorship.of(commit, lambda oid: self.commit(oid).tree)
+
+    def file_id(self, commit: Commit, name: str) -> str:
+        """The blob id of a file at the top of the commit's tree, "" if there is none."""
+        entries = self._snapshots.entries(commit.tree)
+        return next((entry.id for entry in entries if entry.name == name.encode() and not entry.is_tree), "")
+
+    @property
+    def blobs(self) -> Blobs:
+        """File contents by blob id."""
+        return self._objects
+
+    def descends(self, commit: str, ancestor: str) -> bool:
+        """Whether ``ancestor`` (full id) is ``commit`` or one of its ancestors."""
+        try:
+            between(self._objects, _full(ancestor), _full(commit), shallow=self._repo.is_shallow)
+        except (NotDescendantError, MissingObjectError):
+            return False
+        return True
+
+    def statements(self, folder: str) -> tuple[tuple[str, str], ...]:
+        """(name, object id) of each ref below refs/fleetward/statements/<folder>/, by name.
+
+        Raises LimitError for more than ``MAX_STATEMENTS``.
+        """
+        prefix = f"{STATEMENTS}/{folder}/"
+        names = [name for name in self._repo.references if name.startswith(prefix)]
+        if len(names) > MAX_STATEMENTS:
+            hint = f"delete the old refs below {prefix}"
+            raise LimitError("too many statements", expected=f"at most {MAX_STATEMENTS}", hint=hint)
+        found = ((name, self._repo.references[name].target) for name in sorted(names))
+        return tuple(
+            (name.removeprefix(prefix), str(oid)) for name, oid in found if isinstance(oid, pygit2.Oid)
+        )
+
+    def tag(self, oid: str) -> SignedTag:
+        """A signed statement by its full id. Raises Missing-, Corrupt- or MalformedObjectError."""
+        return parse_tag(_full(oid), self._objects.fetch(oid, "tag"))
 
     def worktree(self) -> Snapshot:
         """The fleet's files on disk. Raises WorktreeError, UnsafeTreeError, LimitError."""

@@ -9,8 +9,9 @@ from reconciler.trust.changeset import (
     open_change_set,
     sign_change_set,
 )
-from reconciler.trust.commits import CommitVerdict, SignedObject, VerifiedSigner, verify_commit, verify_range
+from reconciler.trust.commits import Method, VerifiedSigner, verify_signature
 from reconciler.trust.errors import CODES
+from reconciler.trust.judge import Candidate, Case, CommitVerdict, Judgement, SignedApproval
 from reconciler.trust.keys import (
     ReconcilerKey,
     generate,
@@ -22,13 +23,17 @@ from reconciler.trust.keys import (
 
 __all__ = [
     "CODES",
+    "Candidate",
+    "Case",
     "Change",
     "ChangeAction",
     "ChangeSet",
     "CommitVerdict",
+    "Judgement",
+    "Method",
     "ReconcilerKey",
+    "SignedApproval",
     "SignedChangeSet",
-    "SignedObject",
     "VerifiedSigner",
     "base_digest",
     "generate",
@@ -38,6 +43,5 @@ __all__ = [
     "parse_public_key",
     "public_key_text",
     "sign_change_set",
-    "verify_commit",
-    "verify_range",
+    "verify_signature",
 ]

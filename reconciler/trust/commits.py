@@ -1,161 +1,150 @@
-"""Which signer signed which commit; every commit gets a verdict.
+"""Whose signature it is, over the raw bytes of a commit or of a signed statement.
 
 Rules:
-- Fail closed: ``verify_commit`` returns a signer or raises; there is no falsy answer. No signers, no trust.
-- The signers are those of the *last accepted* commit; the caller passes them, so a commit can never add the
-  key that it is signed with.
-- A signature counts only under exactly one name: a key listed for two people is an error in the list.
-- Who may sign *what* is not judged here.
+- Fail closed: ``verify_signature`` returns a signer or raises; there is no falsy answer.
+- The trust root is that of the commit *before*; the caller passes it, so a commit can never add the key that
+  it is signed with.
+- Everything is judged at ``at``, the moment when the signature was first seen, never at a time that the
+  signer wrote: a retired key could sign under any date.
+- What the signer may sign is judged in ``judge``.
 
-Steps of ``verify_commit``: 1. there is a signature; 2. it is SSH; 3. it is well formed; 4. its namespace is
-``git`` and its hash strong; 5. a signer has its key; 6. it matches the payload.
+Steps: 1. there is a signature; 2. its format is known; 3. it is well formed, for Git, and strong; 4. the root
+lists its key, or an authority that certified it; 5. key, certificate and signer are valid at ``at`` and not
+revoked; 6. it matches the payload.
 
->>> verify_commit(commit.payload, commit.signature, fleet.federation.signers)  # doctest: +SKIP
-VerifiedSigner(name='alice', fingerprint='SHA256:cbAcyQCSL60m1sRupRDygR+IlLrGqQhGg1mUql1x5hM')
+>>> verify_signature(commit.payload, commit.signature, fleet.federation.root, now).name  # doctest: +SKIP
+'alice'
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING, Final, Protocol
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final
 
-from reconciler.errors import TrustError
-from reconciler.model import Finding
 from reconciler.trust import sshsig
-from reconciler.trust.errors import SignatureFormatError, SignerListError, UnknownKeyError, UnsignedError
-from reconciler.trust.sshkeys import SshKey, parse_key_text
+from reconciler.trust.errors import (
+    PrincipalError,
+    RevokedError,
+    SignatureFormatError,
+    UnknownKeyError,
+    UnsignedError,
+)
+from reconciler.trust.keyring import Held, Keyring, keyring_of
+from reconciler.trust.sshcert import check_certificate, check_window
+from reconciler.trust.sshkeys import SshKey
 
 if TYPE_CHECKING:
-    from reconciler.documents.fleet import TrustedSigner
+    from reconciler.documents import TrustedSigner, TrustRoot
 
 NAMESPACE: Final = "git"
-MAX_KEYS: Final = 10_000
-_OTHER_FORMATS = {
-    b"-----BEGIN PGP SIGNATURE": "OpenPGP",
-    b"-----BEGIN PGP MESSAGE": "OpenPGP",
-    b"-----BEGIN SIGNED MESSAGE": "X.509",
-}
+_OPENPGP = b"-----BEGIN PGP SIGNATURE-----"
+_CMS = b"-----BEGIN SIGNED MESSAGE-----"
 
 
-class SignedObject(Protocol):
-    """What a commit must show to be judged; ``repository.Commit`` does."""
+class Method(StrEnum):
+    """How somebody signed."""
 
-    @property
-    def id(self) -> str: ...
-    @property
-    def payload(self) -> bytes: ...
-    @property
-    def signature(self) -> bytes | None: ...
+    SSH = "ssh"
+    SSH_CERTIFICATE = "ssh-certificate"
+    OPENPGP = "openpgp"
+    X509 = "x509"
 
 
 @dataclass(frozen=True, slots=True)
 class VerifiedSigner:
-    """Who signed, as the list of signers names them, with which key."""
+    """Who signed, with which key; ``authority`` certified it, "" for a key that the root lists itself."""
 
     name: str
     fingerprint: str
+    method: Method = Method.SSH
+    authority: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class CommitVerdict:
-    """One commit's verdict: a signer, or the finding that says why not; exactly one of them is set."""
-
-    commit: str
-    signer: VerifiedSigner | None
-    finding: Finding | None
-
-
-@dataclass(frozen=True, slots=True)
-class Keyring:
-    """Every signer's keys, parsed, by wire form."""
-
-    signers: Mapping[bytes, VerifiedSigner]
-
-    @staticmethod
-    def of(signers: "Iterable[TrustedSigner]") -> "Keyring":
-        """Parse all keys. Raises SignerListError for one that does not parse or that two names share."""
-        found: dict[bytes, VerifiedSigner] = {}
-        for signer in signers:
-            for text in signer.keys:
-                key = _parse(signer.name, text)
-                if key.blob in found:
-                    raise _shared(found[key.blob].name, signer.name, key)
-                found[key.blob] = VerifiedSigner(signer.name, key.fingerprint)
-                if len(found) > MAX_KEYS:
-                    raise SignerListError("too many keys", expected=f"at most {MAX_KEYS}")
-        return Keyring(found)
-
-
-@lru_cache(maxsize=16)
-def _keyring(signers: "tuple[TrustedSigner, ...]") -> Keyring:
-    return Keyring.of(signers)
-
-
-def verify_commit(
-    payload: bytes, signature: bytes | None, signers: "Sequence[TrustedSigner]"
+def verify_signature(
+    payload: bytes, signature: bytes | None, root: "TrustRoot", at: datetime
 ) -> VerifiedSigner:
-    """Who signed the raw commit ``payload``. Raises a TrustError that says precisely why nobody did."""
-    keyring = _keyring(tuple(signers))
+    """Who signed ``payload``. Raises a TrustError that says precisely why nobody did."""
+    keyring = keyring_of(root)
     if not signature:
         hint = "sign it: `git config gpg.format ssh`, then `git commit --amend -S`"
         raise UnsignedError("commit is not signed", hint=hint)
-    _check_format(signature)
+    if signature.startswith(sshsig.BEGIN):
+        return _ssh(payload, signature, keyring, at)
+    if signature.startswith(_OPENPGP):
+        return _openpgp(payload, signature, keyring, at)
+    if signature.startswith(_CMS):
+        return _x509(payload, signature, keyring, at)
+    hint = "sign with an SSH key: `git config gpg.format ssh`"
+    got = signature[:40].split(b"\n", 1)[0].decode("ascii", "backslashreplace")
+    raise SignatureFormatError(
+        "signature format is not known", expected="SSH, OpenPGP or X.509 (CMS)", got=got, hint=hint
+    )
+
+
+def _ssh(payload: bytes, signature: bytes, keyring: Keyring, at: datetime) -> VerifiedSigner:
     parsed = sshsig.parse(signature)
-    signer = keyring.signers.get(parsed.key.blob)
-    if signer is None:
-        # The purpose is checked first: a signature made for something else says nothing about this commit.
-        sshsig.check_purpose(parsed, namespace=NAMESPACE)
-        raise _unknown(parsed.key)
+    # The purpose is checked first: a signature made for something else says nothing about this commit.
+    sshsig.check_purpose(parsed, namespace=NAMESPACE)
+    for authority in keyring.ssh_authorities.values():
+        if authority.krl and authority.krl.revokes_key(parsed.key):
+            raise _revoked(parsed.key, authority.name)
+    if parsed.certificate is not None:
+        authority = check_certificate(parsed.certificate, keyring.ssh_authorities, at)
+        signer = _certified(keyring.named(parsed.certificate.principals), parsed.certificate.principals, at)
+        found = VerifiedSigner(signer.name, parsed.key.fingerprint, Method.SSH_CERTIFICATE, authority.name)
+    else:
+        held = keyring.ssh.get(parsed.key.blob)
+        if held is None:
+            raise _unknown(f"{parsed.key.type} {parsed.key.fingerprint}")
+        found = _held(held, Method.SSH, at)
     sshsig.verify(parsed, payload, namespace=NAMESPACE)
+    return found
+
+
+def _openpgp(payload: bytes, signature: bytes, keyring: Keyring, at: datetime) -> VerifiedSigner:
+    from reconciler.trust import openpgp
+
+    verified = openpgp.verify(signature, payload, keyring.certificates, at)
+    return _held(keyring.openpgp[verified.certificate], Method.OPENPGP, at)
+
+
+def _x509(payload: bytes, signature: bytes, keyring: Keyring, at: datetime) -> VerifiedSigner:
+    from reconciler.trust import cms
+
+    verified = cms.verify(signature, payload, keyring.x509_authorities, at)
+    signer = _certified(keyring.named(verified.names), verified.names, at)
+    return VerifiedSigner(signer.name, verified.fingerprint, Method.X509, verified.authority)
+
+
+def _held(held: Held, method: Method, at: datetime) -> VerifiedSigner:
+    name = f"the key {held.fingerprint} of {held.signer.name!r}"
+    check_window(name, held.key.valid_after, held.key.valid_before, at)
+    check_window(f"signer {held.signer.name!r}", held.signer.valid_after, held.signer.valid_before, at)
+    return VerifiedSigner(held.signer.name, held.fingerprint, method)
+
+
+def _certified(
+    signers: "Mapping[str, TrustedSigner]", names: tuple[str, ...], at: datetime
+) -> "TrustedSigner":
+    if len(signers) != 1:
+        what = " and ".join(sorted(signers)) or "nobody"
+        raise PrincipalError(
+            "the certificate does not name one signer",
+            expected="a principal of exactly one signer",
+            got=f"{', '.join(names)[:200]}, which is {what}",
+            hint="give the signer this principal in federation.yaml, or have the certificate issued again",
+        )
+    (signer,) = signers.values()
+    check_window(f"signer {signer.name!r}", signer.valid_after, signer.valid_before, at)
     return signer
 
 
-def verify_range(
-    commits: Iterable[SignedObject], signers: "Sequence[TrustedSigner]"
-) -> tuple[CommitVerdict, ...]:
-    """A verdict on every commit, in the order given. Raises SignerListError only."""
-    keys = tuple(signers)
-    _keyring(keys)
-    return tuple(_verdict(commit, keys) for commit in commits)
+def _revoked(key: SshKey, authority: str) -> RevokedError:
+    hint = "find out why it is still in use; sign again with another key"
+    return RevokedError("the key was revoked", got=f"{key.fingerprint}, by {authority}", hint=hint)
 
 
-def _verdict(commit: SignedObject, signers: "tuple[TrustedSigner, ...]") -> CommitVerdict:
-    try:
-        return CommitVerdict(commit.id, verify_commit(commit.payload, commit.signature, signers), None)
-    except TrustError as error:
-        finding = Finding(
-            error.code,
-            error.message,
-            subject=f"commit {commit.id}",
-            expected=error.expected,
-            got=error.got,
-            hint=error.hint,
-        )
-        return CommitVerdict(commit.id, None, finding)
-
-
-def _check_format(signature: bytes) -> None:
-    for start, name in _OTHER_FORMATS.items():
-        if signature.startswith(start):
-            hint = "sign with an SSH key: `git config gpg.format ssh`"
-            raise SignatureFormatError(
-                "signature format is not accepted", expected="SSH", got=name, hint=hint
-            )
-
-
-def _parse(name: str, text: str) -> SshKey:
-    try:
-        return parse_key_text(text)
-    except TrustError as error:
-        raise SignerListError(f"a key of signer {name!r} cannot be used", got=str(error)) from error
-
-
-def _shared(one: str, other: str, key: SshKey) -> SignerListError:
-    names = f"{one!r} and {other!r}" if one != other else f"{one!r} twice"
-    hint = "list each key once, under the one person who holds it"
-    return SignerListError("one key is listed twice", got=f"{key.fingerprint} for {names}", hint=hint)
-
-
-def _unknown(key: SshKey) -> UnknownKeyError:
+def _unknown(key: str) -> UnknownKeyError:
     hint = "if its owner may sign, add the key to signers in federation.yaml, in a commit by a known signer"
-    return UnknownKeyError("no signer has this key", got=f"{key.type} {key.fingerprint}", hint=hint)
+    return UnknownKeyError("no signer has this key", got=key, hint=hint)

@@ -115,10 +115,88 @@ class KeyExistsError(KeyFileError):
     code = "FW1222"
 
 
+class KeyUriError(KeyFileError):
+    """A PKCS#11 URI that cannot be used."""
+
+    code = "FW1223"
+
+
+class KeyLibraryError(KeyFileError):
+    """The library that speaks PKCS#11 is not installed."""
+
+    code = "FW1224"
+
+
+class TokenError(KeyFileError):
+    """The token, its module or the key on it cannot be used."""
+
+    code = "FW1225"
+
+
+class PublicKeyError(KeyFileError):
+    """A public key of the reconciler that cannot be read, or that is another than its private key's."""
+
+    code = "FW1226"
+
+
+class RetiredKeyError(TrustError):
+    """The reconciler was given a key that was replaced."""
+
+    code = "FW1227"
+
+
+class RotationError(TrustError):
+    """The reconciler's key cannot be replaced like this."""
+
+    code = "FW1228"
+
+
 class ChangeSetError(TrustError):
     """A statement that is not a complete change set, or one that must not be signed."""
 
     code = "FW1240"
+
+
+class ForgeError(TrustError):
+    """A forge's key signed content of its own."""
+
+    code = "FW1260"
+
+
+class ApprovalError(TrustError):
+    """A change that lacks people who have to agree to it."""
+
+    code = "FW1261"
+
+
+class RootVersionError(TrustError):
+    """A trust root that changed without the next version."""
+
+    code = "FW1262"
+
+
+class RootRollbackError(TrustError):
+    """A trust root that is older than the one before it."""
+
+    code = "FW1263"
+
+
+class StatementError(TrustError):
+    """An approval or heartbeat that cannot be believed."""
+
+    code = "FW1264"
+
+
+class HeartbeatError(TrustError):
+    """No heartbeat says that what the remote shows is current."""
+
+    code = "FW1265"
+
+
+class FrozenError(TrustError):
+    """The remote shows an older state than its heartbeat names."""
+
+    code = "FW1266"
 
 
 CODES: dict[str, tuple[str, str]] = {
@@ -192,6 +270,33 @@ CODES: dict[str, tuple[str, str]] = {
         "`chmod 600 FILE`; if others had access, make a new one.",
     ),
     "FW1222": ("There is a key already.", "Keep it, or move it away before a new one is made."),
+    "FW1223": (
+        "The PKCS#11 URI of the reconciler's key cannot be used.",
+        "Write `pkcs11:token=NAME;object=LABEL?module-path=FILE&pin-source=file:FILE` (RFC 7512), without a "
+        "PIN in it.",
+    ),
+    "FW1224": (
+        "The reconciler's key is on a PKCS#11 token, and the library for it is not installed.",
+        "Install `fleetward[pkcs11]`.",
+    ),
+    "FW1225": (
+        "The token, its module, the PIN or the key on it cannot be used; nothing was signed.",
+        "Look at the token with its own tools (`pkcs11-tool --module FILE --list-objects`); mend the PIN "
+        "before you try again, since tokens lock themselves after a few wrong ones.",
+    ),
+    "FW1226": (
+        "A public key of the reconciler cannot be read, or does not belong to its private key.",
+        "Give the log's key as `fleetward key show` prints it, or a file with such lines.",
+    ),
+    "FW1227": (
+        "The reconciler's key was replaced in the log; it signs nothing more.",
+        "Use the new key; if a rotation broke off on this machine, run `fleetward key rotate` again: that "
+        "finishes it.",
+    ),
+    "FW1228": (
+        "The reconciler's key cannot be replaced like this.",
+        "Read the message; nothing was written to the log.",
+    ),
     "FW1230": ("Not a DSSE envelope as fleetward writes it.", "Use the file as it was written, unchanged."),
     "FW1231": (
         "No known key signed the envelope.",
@@ -201,5 +306,35 @@ CODES: dict[str, tuple[str, str]] = {
     "FW1240": (
         "The change set is incomplete or must not be signed.",
         "Plan again; report it if that does not help.",
+    ),
+    "FW1260": (
+        "The key of a forge signed content of its own: a squash, a rebase, an edit in the browser, or a "
+        "merge that is not what its parents merge to.",
+        "Let the forge make merge commits only, of branches that are up to date; see 'Merging on a forge' in "
+        "the README. Sign everything else with a person's key.",
+    ),
+    "FW1261": (
+        "People who have to agree to the change are missing.",
+        "`fleetward trust explain REV` lists them; each runs `fleetward approve REV`.",
+    ),
+    "FW1262": (
+        "The trust root changed without the next version.",
+        "Set spec.trust.version in federation.yaml to one more than before, in the same commit.",
+    ),
+    "FW1263": (
+        "The trust root is older than the one before it.",
+        "Somebody went back to an old federation.yaml. Find out who; to undo a change, make a new version.",
+    ),
+    "FW1264": (
+        "An approval or heartbeat cannot be believed; it counts as if it were not there.",
+        "Read why; make it again with a key of federation.yaml, or delete its ref.",
+    ),
+    "FW1265": (
+        "No valid heartbeat says that what the remote shows is current.",
+        "Look whether the job that runs `fleetward trust heartbeat` still runs; if so, the remote is frozen.",
+    ),
+    "FW1266": (
+        "The remote shows an older state than its heartbeat names: it is frozen or was moved back.",
+        "Fetch from the forge itself; find out what stands between.",
     ),
 }

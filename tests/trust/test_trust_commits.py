@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 from git_fixtures import FleetRepo
+from trust_kit import signer, verify
 
-from reconciler.documents.fleet import TrustedSigner
+from reconciler.documents import TrustedSigner
 from reconciler.errors import TrustError
 from reconciler.repository import Repository
-from reconciler.trust import verify_commit, verify_range
-from reconciler.trust.errors import SignerListError
+from reconciler.trust.errors import NamespaceError, SignerListError
 
 
 @pytest.fixture
@@ -23,12 +23,12 @@ def opened(fleet: FleetRepo) -> Repository:
 
 
 def signers(fleet: FleetRepo, *names: str) -> tuple[TrustedSigner, ...]:
-    return tuple(TrustedSigner(name, (fleet.person(name).public_key,)) for name in names)
+    return tuple(signer(name, fleet.person(name).public_key) for name in names)
 
 
 def git_accepts(fleet: FleetRepo, commit: str, trusted: tuple[TrustedSigner, ...]) -> bool:
     allowed = fleet.root / "allowed"
-    allowed.write_text("".join(f"{s.name} {key}\n" for s in trusted for key in s.keys))
+    allowed.write_text("".join(f"{s.name} {key.text}\n" for s in trusted for key in s.keys))
     command = ["git", "-c", f"gpg.ssh.allowedSignersFile={allowed}", "verify-commit", commit]
     return (
         subprocess.run(command, cwd=fleet.path, env=fleet.env, capture_output=True, timeout=60).returncode
@@ -39,7 +39,7 @@ def git_accepts(fleet: FleetRepo, commit: str, trusted: tuple[TrustedSigner, ...
 def we_accept(fleet: FleetRepo, commit: str, trusted: tuple[TrustedSigner, ...]) -> bool:
     found = opened(fleet).commit(commit)
     try:
-        verify_commit(found.payload, found.signature, trusted)
+        verify(found.payload, found.signature, *trusted)
     except TrustError:
         return False
     return True
@@ -84,41 +84,23 @@ def test_a_signature_of_a_file_is_no_signature_of_a_commit(fleet: FleetRepo) -> 
     unsigned = fleet.commit({"federation.yaml": "1"}, sign=False)
     raw = fleet.git("cat-file", "commit", unsigned)
     key = fleet.person("alice").private_key
-    verdicts = []
+    commits = []
     for namespace in ("git", "file"):
         command = ["ssh-keygen", "-Y", "sign", "-q", "-n", namespace, "-f", str(key)]
         done = subprocess.run(command, input=raw.encode(), capture_output=True, check=True, timeout=60)
         header = "gpgsig " + done.stdout.decode().rstrip("\n").replace("\n", "\n ")
         commit = fleet.write_object("commit", raw.replace("\n\n", f"\n{header}\n\n", 1).encode())
-        verdicts.append(verify_range([opened(fleet).commit(commit)], signers(fleet, "alice"))[0])
-    good, bad = verdicts
-    assert good.signer is not None and good.finding is None
-    assert bad.signer is None and bad.finding is not None
-    assert (bad.finding.code, bad.finding.got) == ("FW1204", "file")
-
-
-def test_a_range_names_every_commit_that_is_wrong(fleet: FleetRepo) -> None:
-    old = fleet.commit({"federation.yaml": "1"})
-    good = fleet.commit({"a": "1"}, by="bob")
-    fleet.git("checkout", "-qb", "side")
-    unsigned = fleet.commit({"b": "1"}, sign=False)
-    stranger = fleet.commit({"b": "2"}, by="mallory")
-    fleet.git("checkout", "-q", "main")
-    fleet.commit({"a": "2"})
-    merge = fleet.merge("side")
-    verdicts = verify_range(opened(fleet).commits(old, merge), signers(fleet, "alice", "bob"))
-    assert len(verdicts) == 5
-    codes = {verdict.commit: verdict.finding.code for verdict in verdicts if verdict.finding}
-    assert codes == {unsigned: "FW1201", stranger: "FW1206"}
-    assert all((verdict.signer is None) == (verdict.finding is not None) for verdict in verdicts)
-    names = {verdict.commit: verdict.signer.name for verdict in verdicts if verdict.signer}
-    assert (names[good], names[merge]) == ("bob", "alice")
+        commits.append(opened(fleet).commit(commit))
+    good, bad = commits
+    trusted = signers(fleet, "alice")
+    assert verify(good.payload, good.signature, *trusted).name == "alice"
+    with pytest.raises(NamespaceError, match="FW1204") as caught:
+        verify(bad.payload, bad.signature, *trusted)
+    assert caught.value.got == "file"
 
 
 def test_a_broken_list_of_signers_stops_everything(fleet: FleetRepo) -> None:
     fleet.commit({"federation.yaml": "1"})
-    commits = opened(fleet).commits(None, fleet.head())
+    commit = opened(fleet).commit(fleet.head())
     with pytest.raises(SignerListError, match="FW1209"):
-        verify_range(commits, (*signers(fleet, "alice"), TrustedSigner("bob", ("ssh-ed25519 x",))))
-    with pytest.raises(SignerListError):
-        verify_range((), (TrustedSigner("bob", ("ssh-ed25519 x",)),))
+        verify(commit.payload, commit.signature, *signers(fleet, "alice"), signer("bob", "ssh-ed25519 x"))

@@ -14,10 +14,11 @@ import pytest
 import ssh_forge as forge
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from trust_kit import signer, verify
 
-from reconciler.documents.fleet import TrustedSigner
+from reconciler.documents import TrustedSigner
 from reconciler.errors import TrustError
-from reconciler.trust import VerifiedSigner, sshsig, verify_commit
+from reconciler.trust import VerifiedSigner, sshsig
 from reconciler.trust.errors import (
     BadSignatureError,
     KeyTypeError,
@@ -69,7 +70,7 @@ def ssh_accepts(folder: Path, key_text: str, signature: bytes, message: bytes) -
 
 def our_answer(key_text: str, signature: bytes, message: bytes) -> VerifiedSigner | TrustError:
     try:
-        return verify_commit(message, signature, (TrustedSigner("alice", (key_text,)),))
+        return verify(message, signature, signer("alice", key_text))
     except TrustError as error:
         assert str(error).isprintable()
         return error
@@ -239,9 +240,7 @@ def test_a_signature_of_another_algorithm_of_the_same_key(tmp_path: Path) -> Non
     good = forge.ed25519()
     liar = forge.Forged(good.type, good.blob, lambda m: forge.s(b"ssh-rsa") + good.sign(m)[15:])
     with pytest.raises(KeyTypeError, match="expected ssh-ed25519, got ssh-rsa"):
-        verify_commit(
-            MESSAGE, forge.armour(forge.blob_of(liar, MESSAGE)), (TrustedSigner("a", (good.text,)),)
-        )
+        verify(MESSAGE, forge.armour(forge.blob_of(liar, MESSAGE)), signer("a", good.text))
 
 
 def test_dsa_and_certificates_are_refused(tmp_path: Path) -> None:
@@ -269,35 +268,37 @@ def test_key_texts_that_are_refused(text: str) -> None:
     with pytest.raises(KeyTypeError, match="FW1208"):
         parse_key_text(text)
     with pytest.raises(SignerListError, match="FW1209"):
-        verify_commit(MESSAGE, b"", (TrustedSigner("alice", (text,)),))
+        verify(MESSAGE, b"", signer("alice", text))
 
 
 def test_each_reason_has_its_own_error(keys: dict[tuple[str, int], Path]) -> None:
     alice, bob = public(keys["ed25519", 0]), public(keys["ecdsa", 256])
     good = ssh_signature(keys["ed25519", 0], MESSAGE)
-    signers = (TrustedSigner("alice", (alice,)),)
+    signers = (signer("alice", alice),)
     cases: list[tuple[type[TrustError], str, bytes | None, tuple[TrustedSigner, ...]]] = [
         (UnsignedError, "FW1201", None, signers),
         (UnsignedError, "FW1201", b"", signers),
-        (SignatureFormatError, "FW1202", b"-----BEGIN PGP SIGNATURE-----\n\nx\n", signers),
-        (SignatureFormatError, "FW1202", b"-----BEGIN SIGNED MESSAGE-----\nx\n", signers),
-        (MalformedSignatureError, "FW1203", b"x", signers),
-        (MalformedSignatureError, "FW1203", b"\xff" * 100_000, signers),
-        (UnknownKeyError, "FW1206", good, (TrustedSigner("bob", (bob,)),)),
+        (SignatureFormatError, "FW1202", b"-----BEGIN PGP MESSAGE-----\n\nx\n", signers),
+        (SignatureFormatError, "FW1202", b"x", signers),
+        (SignatureFormatError, "FW1202", b"\xff" * 100_000, signers),
+        (MalformedSignatureError, "FW1203", b"-----BEGIN PGP SIGNATURE-----\n\nx\n", signers),
+        (MalformedSignatureError, "FW1203", b"-----BEGIN SIGNED MESSAGE-----\nx\n", signers),
+        (MalformedSignatureError, "FW1203", sshsig.BEGIN + b"\xff" * 100_000, signers),
+        (UnknownKeyError, "FW1206", good, (signer("bob", bob),)),
         (UnknownKeyError, "FW1206", good, ()),
-        (SignerListError, "FW1209", good, (*signers, TrustedSigner("mallory", (alice,)))),
-        (SignerListError, "FW1209", good, (TrustedSigner("alice", (alice, alice)),)),
+        (SignerListError, "FW1209", good, (*signers, signer("mallory", alice))),
+        (SignerListError, "FW1209", good, (signer("alice", alice, alice),)),
     ]
     for error, code, signature, trusted in cases:
         with pytest.raises(error, match=code) as caught:
-            verify_commit(MESSAGE, signature, trusted)
+            verify(MESSAGE, signature, *trusted)
         assert type(caught.value) is error
         assert caught.value.hint
     for_a_file = ssh_signature(keys["ed25519", 0], MESSAGE, "file")
     with pytest.raises(NamespaceError, match="FW1204"):  # whoever made it, it was not made for this
-        verify_commit(MESSAGE, for_a_file, ())
+        verify(MESSAGE, for_a_file)
     with pytest.raises(UnknownKeyError, match=fingerprint(keys["ed25519", 0]).replace("+", r"\+")):
-        verify_commit(MESSAGE, good, ())
+        verify(MESSAGE, good)
 
 
 SIGNED = forge.blob_of(forge.ed25519(), MESSAGE)

@@ -1,0 +1,318 @@
+"""A range of commits judged: by whom each is signed, who agreed to it, and what trust root that leaves.
+
+Rules:
+- Every commit is judged, on all sides of a merge, by the trust root before it. A commit of the first-parent
+  line that changes the root is judged by the old one; what comes after it, by the new one.
+- The root's version grows by one with every change of it. A root that is older than one of its parents' is a
+  rollback, however well it is signed.
+- A forge may merge: its commits author nothing (``repository.authorship``).
+- A path rule needs people: who signed the commit and who approved it, each once. Approvals that cannot be
+  believed count as if they were not there, and are shown.
+- Every commit gets a verdict with all its findings; nothing stops at the first.
+
+Steps for one commit: 1. the signature; 2. a forge merges only; 3. the root's version; 4. the path rules.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from reconciler.documents import TrustedSigner, TrustRoot
+from reconciler.documents.trust_root import Need, PathRule
+from reconciler.errors import TrustError
+from reconciler.model import Finding, Severity
+from reconciler.trust.commits import VerifiedSigner, verify_signature
+from reconciler.trust.errors import (
+    ApprovalError,
+    ForgeError,
+    RootRollbackError,
+    RootVersionError,
+    StatementError,
+)
+from reconciler.trust.keyring import keyring_of
+from reconciler.trust.rules import lacking, rules_for
+from reconciler.trust.statements import Approval
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A commit to be judged: what Git knows of it, and when it was first seen (UTC).
+
+    ``paths`` are those that it authors; ``root`` is that of its own federation.yaml, None if unreadable.
+    """
+
+    id: str
+    parents: tuple[str, ...]
+    payload: bytes
+    signature: bytes | None
+    paths: tuple[str, ...]
+    root: TrustRoot | None
+    first_seen: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SignedApproval:
+    """An approval as it was found, not yet believed; ``id`` names its signed tag."""
+
+    id: str
+    approval: Approval
+    payload: bytes
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Approver:
+    """Somebody whose approval counts; ``statement`` is the id of the signed tag."""
+
+    signer: VerifiedSigner
+    statement: str
+
+
+@dataclass(frozen=True, slots=True)
+class RuleVerdict:
+    """A path rule, the paths that it is about, who counted, and what is still lacking."""
+
+    rule: PathRule
+    paths: tuple[str, ...]
+    people: tuple[str, ...]
+    lacking: tuple[Need, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CommitVerdict:
+    """One commit's verdict; ``root_version`` is that of the trust root which judged it."""
+
+    commit: str
+    first_seen: datetime
+    root_version: int
+    paths: tuple[str, ...]
+    signer: VerifiedSigner | None = None
+    approvers: tuple[Approver, ...] = ()
+    rules: tuple[RuleVerdict, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """All verdicts, parents first; ``root`` is in force after the range. ``notes`` are warnings."""
+
+    verdicts: tuple[CommitVerdict, ...]
+    root: TrustRoot
+    notes: tuple[Finding, ...] = ()
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What refuses the range, and what is only to be known."""
+        return (*(f for verdict in self.verdicts for f in verdict.findings), *self.notes)
+
+
+@dataclass(slots=True)
+class Case:
+    """What is judged: ``commits`` parents first up to ``head``, by ``root``; ``roots`` of parents outside.
+
+    ``at`` (UTC) is when the approvals are looked at.
+    """
+
+    commits: Sequence[Candidate]
+    head: str
+    root: TrustRoot
+    roots: Mapping[str, TrustRoot]
+    approvals: Sequence[SignedApproval]
+    repository: str
+    ref: str
+    at: datetime
+    _effective: dict[str, TrustRoot] = field(default_factory=dict)
+    _covered: dict[str, frozenset[str]] = field(default_factory=dict)
+    _notes: dict[str, Finding] = field(default_factory=dict)
+
+    def judge(self) -> Judgement:
+        """Judge every commit. Raises SignerListError or RevocationDataError for an unusable trust root."""
+        self._effective = dict(self.roots)
+        self._covered = {one.id: self._coverage(one.approval) for one in self.approvals}
+        verdicts: dict[str, CommitVerdict] = {}
+        root = self.root
+        for root, commits in self._segments():
+            keyring_of(root)
+            approvals = self._believed(root)
+            verdicts |= {commit.id: self._judge(commit, root, approvals) for commit in commits}
+        ordered = tuple(verdicts[commit.id] for commit in self.commits)
+        tip = next((c.root for c in self.commits if c.id == self.head), None)
+        return Judgement(ordered, tip or root, tuple(self._notes.values()))
+
+    def _segments(self) -> list[tuple[TrustRoot, list[Candidate]]]:
+        """Each trust root of the first-parent line, with the commits that it judges."""
+        by_id = {commit.id: commit for commit in self.commits}
+        line, at = [], self.head
+        while at in by_id:
+            line.append(by_id[at])
+            at = by_id[at].parents[0] if by_id[at].parents else ""
+        root, left, found = self.root, set(by_id), []
+        for commit in reversed(line):
+            if commit.root and commit.root.digest != root.digest:
+                mine = self._reach(commit.id, left)
+                found.append((root, [c for c in self.commits if c.id in mine]))
+                left -= mine
+                root = commit.root
+        return [*found, (root, [c for c in self.commits if c.id in left])]
+
+    def _reach(self, start: str, within: Iterable[str]) -> set[str]:
+        """The commits of ``within`` that ``start`` reaches, itself included."""
+        parents = {c.id: c.parents for c in self.commits}
+        within, found, queue = set(within), set(), [start]
+        while queue:
+            commit = queue.pop()
+            if commit in within and commit not in found:
+                found.add(commit)
+                queue += parents[commit]
+        return found
+
+    def _coverage(self, approval: Approval) -> frozenset[str]:
+        everything = {commit.id for commit in self.commits}
+        reached = self._reach(approval.commit, everything)
+        return frozenset(reached - self._reach(approval.base, everything))
+
+    def _believed(self, root: TrustRoot) -> list[tuple[SignedApproval, VerifiedSigner]]:
+        found = []
+        for one in self.approvals:
+            try:
+                found.append((one, self._verify(one, root)))
+            except TrustError as error:
+                self._notes[one.id] = _note(one, error)
+        return found
+
+    def _verify(self, one: SignedApproval, root: TrustRoot) -> VerifiedSigner:
+        """Who approved. Raises TrustError."""
+        said = one.approval.repository, one.approval.ref
+        if said != (self.repository, self.ref):
+            raise StatementError(
+                "the approval is for another repository or ref",
+                expected=f"{self.repository} {self.ref}",
+                got=" ".join(said),
+                hint="approve again in a clone of this repository",
+            )
+        return verify_signature(one.payload, one.signature, root, self.at)
+
+    def _judge(
+        self, commit: Candidate, root: TrustRoot, approvals: Sequence[tuple[SignedApproval, VerifiedSigner]]
+    ) -> CommitVerdict:
+        findings: list[TrustError] = []
+        signer: VerifiedSigner | None = None
+        people = {person.name: person for person in root.signers}
+        # 1. The signature.
+        try:
+            signer = verify_signature(commit.payload, commit.signature, root, commit.first_seen)
+        except TrustError as error:
+            findings.append(error)
+        # 2. A forge merges only.
+        forge = signer is not None and people[signer.name].is_forge
+        if forge and commit.paths:
+            findings.append(_forge_error(commit, signer))
+        # 3. The root's version.
+        findings += self._version_errors(commit)
+        # 4. The path rules.
+        given = [Approver(who, one.id) for one, who in approvals if commit.id in self._covered[one.id]]
+        counted = [who.name for who in ([signer] if signer and not forge else []) + [a.signer for a in given]]
+        agreed = [people[name] for name in dict.fromkeys(counted) if not people[name].is_forge]
+        rules = tuple(_rule(rule, paths, agreed) for rule, paths in rules_for(root, commit.paths))
+        if signer and not forge:  # who did not sign, or may not, needs no approvals first
+            findings += [_lacking_error(rule) for rule in rules if rule.lacking]
+        return CommitVerdict(
+            commit.id,
+            commit.first_seen,
+            root.version,
+            commit.paths,
+            signer,
+            tuple(given),
+            rules,
+            tuple(_finding(error, commit.id) for error in findings),
+        )
+
+    def _version_errors(self, commit: Candidate) -> list[TrustError]:
+        """What is wrong with the version of the commit's root; an unreadable one counts as its parent's."""
+        before = [self._effective[p] for p in commit.parents if p in self._effective]
+        newest = max((root.version for root in before), default=0)
+        last = next((root for root in before if root.version == newest), None)
+        effective = commit.root or last
+        if effective is not None:
+            self._effective[commit.id] = effective
+        if commit.root is None or last is None:
+            return []
+        version = commit.root.version
+        if version < newest:
+            return [_rollback(version, newest)]
+        same = any(commit.root.digest == root.digest for root in before if root.version == newest)
+        return [] if same or version == newest + 1 else [_not_next(version, newest)]
+
+
+def _rule(rule: PathRule, paths: tuple[str, ...], agreed: Sequence[TrustedSigner]) -> RuleVerdict:
+    roles = {need.role for need in rule.needs}
+    counted = tuple(p.name for p in agreed if "" in roles or roles & set(p.roles))
+    return RuleVerdict(rule, paths, counted, lacking(rule.needs, agreed))
+
+
+def _finding(error: TrustError, commit: str) -> Finding:
+    return Finding(
+        error.code,
+        error.message,
+        subject=f"commit {commit}",
+        expected=error.expected,
+        got=error.got,
+        hint=error.hint,
+    )
+
+
+def _note(one: SignedApproval, error: TrustError) -> Finding:
+    return Finding(
+        StatementError.code,
+        f"an approval does not count: {error.message}",
+        subject=f"tag {one.id}",
+        severity=Severity.WARNING,
+        expected=error.expected,
+        got=error.got or error.code,
+        hint=error.hint,
+    )
+
+
+def _forge_error(commit: Candidate, signer: VerifiedSigner | None) -> ForgeError:
+    what = "a merge that is not what its parents merge to" if len(commit.parents) > 1 else "a squash or edit"
+    return ForgeError(
+        "a forge's key signed content of its own",
+        expected="a merge commit whose parents explain every file",
+        got=f"{what} by {signer.name if signer else ''}: {_listed(commit.paths)}",
+        hint="let the forge make merge commits only (no squash, no rebase), of branches that are up to date",
+    )
+
+
+def _lacking_error(verdict: RuleVerdict) -> ApprovalError:
+    missing = " and ".join(map(str, verdict.lacking))
+    return ApprovalError(
+        f"the change of {_listed(verdict.paths)} lacks {missing}",
+        expected=" and ".join(map(str, verdict.rule.needs)),
+        got=", ".join(verdict.people) or "nobody who counts",
+        hint="have it approved: `fleetward approve REV`; `fleetward trust explain REV` shows by whom",
+    )
+
+
+def _rollback(version: int, newest: int) -> RootRollbackError:
+    hint = "undo a change of the root by a new version, never by an old one"
+    return RootRollbackError(
+        "the trust root is older than the one before it",
+        expected=f"version {newest}",
+        got=f"version {version}",
+        hint=hint,
+    )
+
+
+def _not_next(version: int, newest: int) -> RootVersionError:
+    hint = "set spec.trust.version in federation.yaml in the same commit"
+    return RootVersionError(
+        "the trust root changed without the next version",
+        expected=f"version {newest + 1}",
+        got=f"version {version}",
+        hint=hint,
+    )
+
+
+def _listed(paths: Sequence[str]) -> str:
+    more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
+    return ", ".join(paths[:3]) + more

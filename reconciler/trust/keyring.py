@@ -1,0 +1,116 @@
+"""A trust root's keys, parsed once: which signer holds which key, and who certifies principals.
+
+Rules:
+- A key is listed for one signer only; a key that does not parse makes the whole root unusable.
+- Time windows are kept, not applied: ``commits`` judges them at the moment a commit was first seen.
+"""
+
+import base64
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from reconciler.errors import TrustError
+from reconciler.trust.errors import SignerListError
+from reconciler.trust.krl import parse_krl
+from reconciler.trust.sshcert import SshAuthority
+from reconciler.trust.sshkeys import parse_key_text
+
+if TYPE_CHECKING:
+    from reconciler.documents import TrustedKey, TrustedSigner, TrustRoot
+    from reconciler.documents.trust_root import Authority
+    from reconciler.trust.cms import X509Authority
+    from reconciler.trust.openpgp import OpenPgpCertificate
+
+MAX_KEYS: Final = 10_000
+T = TypeVar("T")
+K = TypeVar("K")
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A key, whose it is, and its fingerprint as its own tools show it."""
+
+    signer: "TrustedSigner"
+    key: "TrustedKey"
+    fingerprint: str
+
+
+@dataclass(slots=True)
+class Keyring:
+    """Who holds what: SSH keys by wire form, OpenPGP certificates by fingerprint, authorities, principals."""
+
+    ssh: dict[bytes, Held] = field(default_factory=dict)
+    openpgp: dict[str, Held] = field(default_factory=dict)
+    certificates: "dict[str, OpenPgpCertificate]" = field(default_factory=dict)
+    ssh_authorities: "dict[bytes, SshAuthority]" = field(default_factory=dict)
+    x509_authorities: "list[X509Authority]" = field(default_factory=list)
+    principals: "dict[str, TrustedSigner]" = field(default_factory=dict)
+
+    def add_signer(self, signer: "TrustedSigner") -> None:
+        """Raises SignerListError for a key that does not parse or that is listed already."""
+        for key in signer.keys:
+            parsed = _parsed(f"a key of signer {signer.name!r}", parse_key_text, key.text)
+            _insert(self.ssh, parsed.blob, Held(signer, key, parsed.fingerprint))
+        for key in signer.openpgp:
+            self._add_openpgp(signer, key)
+        self.principals |= dict.fromkeys(signer.principals, signer)
+        if len(self.ssh) + len(self.openpgp) > MAX_KEYS:
+            raise SignerListError("too many keys", expected=f"at most {MAX_KEYS}")
+
+    def _add_openpgp(self, signer: "TrustedSigner", key: "TrustedKey") -> None:
+        from reconciler.trust.openpgp import parse_certificates
+
+        found = _parsed(f"an OpenPGP certificate of signer {signer.name!r}", parse_certificates, key.text)
+        for certificate in found:
+            _insert(self.openpgp, certificate.fingerprint, Held(signer, key, certificate.fingerprint))
+            self.certificates[certificate.fingerprint] = certificate
+
+    def add_authority(self, authority: "Authority") -> None:
+        """Raises SignerListError, RevocationDataError."""
+        if authority.ssh:
+            self._add_ssh_authority(authority)
+        if authority.x509:
+            from reconciler.trust.cms import parse_authority
+
+            self.x509_authorities.append(
+                parse_authority(authority.name, authority.x509, authority.crl, authority.revocable)
+            )
+
+    def _add_ssh_authority(self, authority: "Authority") -> None:
+        key = _parsed(f"authority {authority.name!r}", parse_key_text, authority.ssh)
+        krl = parse_krl(base64.b64decode(authority.krl)) if authority.krl else None
+        self.ssh_authorities[key.blob] = SshAuthority(authority.name, key, krl, authority.revocable)
+
+    def named(self, principals: Iterable[str]) -> "Mapping[str, TrustedSigner]":
+        """The signers that a certificate with these principals means, by name."""
+        return {s.name: s for name in principals if (s := self.principals.get(name))}
+
+
+@lru_cache(maxsize=16)
+def keyring_of(root: "TrustRoot") -> Keyring:
+    """The root's keys. Raises SignerListError, RevocationDataError."""
+    keyring = Keyring()
+    for signer in root.signers:
+        keyring.add_signer(signer)
+    for authority in root.authorities:
+        keyring.add_authority(authority)
+    return keyring
+
+
+def _parsed(what: str, parse: Callable[[str], T], text: str) -> T:
+    try:
+        return parse(text)
+    except TrustError as error:
+        raise SignerListError(f"{what} cannot be used", got=str(error)) from error
+
+
+def _insert(keys: dict[K, Held], name: K, held: Held) -> None:
+    other = keys.get(name)
+    if other is not None:
+        one, two = other.signer.name, held.signer.name
+        names = f"{one!r} and {two!r}" if one != two else f"{one!r} twice"
+        hint = "list each key once, under the one person who holds it"
+        raise SignerListError("one key is listed twice", got=f"{held.fingerprint} for {names}", hint=hint)
+    keys[name] = held
