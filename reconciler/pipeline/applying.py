@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
-from reconciler.audit.entry import Drift, Entry, Intent, Outcome, OutcomeResult, PlanCounts
+from reconciler.audit.entry import Drift, Entry, GateSummary, Intent, Outcome, OutcomeResult, PlanCounts
 from reconciler.documents import Cluster
 from reconciler.errors import FleetwardError, GateError
 from reconciler.member.client import Member
@@ -22,8 +22,10 @@ from reconciler.model import (
     Observation,
     Verdict,
 )
+from reconciler.pipeline.accepting import as_finding
 from reconciler.pipeline.change_sets import Authorized, sign
 from reconciler.pipeline.gating import changes_input
+from reconciler.pipeline.refusing import log_refusal
 from reconciler.pipeline.run import Deployment, MemberResult, MemberState
 from reconciler.plan import AuthorizedPlan, Plan, authorize
 from reconciler.plan.authorize import GuardError
@@ -35,15 +37,19 @@ async def carry_out(
 ) -> MemberResult:
     """Steps 4 to 6 of ``deploy``, for a plan with changes. Raises AuditError."""
     # 4. The gate and the guards judge the changes.
+    verdict = None
     try:
         verdict = await asyncio.to_thread(_judge, run, cluster, plan)
         limit = run.checked.federation.limits.max_deletions
         authorized = authorize(plan, verdict, max_deletions=limit, allow=run.allow)
     except GuardError as error:
+        await log_refusal(run, cluster, error.findings, uid=seen.cluster_uid, verdict=verdict)
         return MemberResult(
             cluster.name, MemberState.REFUSED, plan, findings=error.findings, error=error.message
         )
     except GateError as error:
+        finding = as_finding(error, f"cluster {cluster.name}")
+        await log_refusal(run, cluster, (finding,), uid=seen.cluster_uid)
         return MemberResult(cluster.name, MemberState.REFUSED, plan, error=str(error))
     # 5. Sign, and make the intent durable, unless another member has proven by now that the log is behind.
     await run.looks.before_writing()
@@ -92,6 +98,7 @@ def _intent(
         change_set=digest,
         sequence=sequence,
         counts=PlanCounts(counts["create"], counts["update"], counts["delete"]),
+        gate=GateSummary(authorized.verdict.gate_digest, authorized.verdict.rules),
     )
 
 

@@ -25,6 +25,7 @@ from reconciler.model import (
 from reconciler.pipeline.applying import carry_out
 from reconciler.pipeline.contact import Contact, unreachable
 from reconciler.pipeline.guarding import guarded
+from reconciler.pipeline.refusing import log_disbelief
 from reconciler.pipeline.run import Deployment, MemberResult, MemberState
 from reconciler.plan import Plan, build_plan
 
@@ -51,6 +52,7 @@ async def _unless_left_alone(run: Deployment, cluster: Cluster) -> MemberResult:
     try:
         return await _deploy(run, cluster)
     except MemberError as error:
+        await log_disbelief(run, cluster, error)
         return _failed(run, cluster, contact, error)
 
 

@@ -20,25 +20,25 @@ from reconciler.repository.text import printable
 SIGN_TIMEOUT: Final = 300.0  # seconds; a person may have to touch a key
 
 
-def sign_statement(path: Path, text: str, commit: str, *, folder: str) -> str:
-    """Sign ``text`` about ``commit`` (full id); the ref below refs/fleetward/statements/<folder>/ of it.
+def sign_statement(path: Path, text: str, commit: str, *, folder: str, name: str = "") -> str:
+    """Sign ``text`` about ``commit`` (full id); its ref refs/fleetward/statements/<folder>/<name>.
 
-    Raises SigningError.
+    Without a name the ref is named after the tag's id. Raises SigningError.
     """
-    name = f"fleetward-statement-{secrets.token_hex(8)}"
-    _git(path, "tag", "--sign", "--cleanup=verbatim", "--file=-", name, commit, stdin=f"{text}\n")
+    tag = f"fleetward-statement-{secrets.token_hex(8)}"
+    _git(path, "tag", "--sign", "--cleanup=verbatim", "--file=-", tag, commit, stdin=f"{text}\n")
     try:
-        oid = _git(path, "rev-parse", "--verify", f"refs/tags/{name}")
-        ref = f"{STATEMENTS}/{folder}/{oid}"
+        oid = _git(path, "rev-parse", "--verify", f"refs/tags/{tag}")
+        ref = f"{STATEMENTS}/{folder}/{name or oid}"
         _git(path, "update-ref", ref, oid)
     finally:
-        _git(path, "update-ref", "-d", f"refs/tags/{name}")
+        _git(path, "update-ref", "-d", f"refs/tags/{tag}")
     return ref
 
 
 def push(path: Path, ref: str, remote: str, *, timeout: float) -> None:
-    """Push one ref to ``remote``. Raises SigningError."""
-    _git(path, "push", "--quiet", "--", remote, f"{ref}:{ref}", timeout=timeout)
+    """Push one ref to ``remote``, over what is there. Raises SigningError."""
+    _git(path, "push", "--quiet", "--", remote, f"+{ref}:{ref}", timeout=timeout)
 
 
 def _git(path: Path, *arguments: str, stdin: str = "", timeout: float = SIGN_TIMEOUT) -> str:

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from reconciler import dsse
 from reconciler.documents import TrustedSigner, TrustRoot
 from reconciler.documents.trust_root import Need, PathRule
 from reconciler.errors import TrustError
@@ -59,13 +60,19 @@ class SignedApproval:
     payload: bytes
     signature: bytes
 
+    @property
+    def digest(self) -> str:
+        """ "sha256:<hex>" of what was signed and its signature."""
+        return dsse.digest(self.payload + self.signature)
+
 
 @dataclass(frozen=True, slots=True)
 class Approver:
-    """Somebody whose approval counts; ``statement`` is the id of the signed tag."""
+    """Somebody who approved: by which tag (its id), with the digest of statement and signature."""
 
     signer: VerifiedSigner
     statement: str
+    digest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +217,9 @@ class Case:
         # 3. The root's version.
         findings += self._version_errors(commit)
         # 4. The path rules.
-        given = [Approver(who, one.id) for one, who in approvals if commit.id in self._covered[one.id]]
+        given = [
+            Approver(who, one.id, one.digest) for one, who in approvals if commit.id in self._covered[one.id]
+        ]
         counted = [who.name for who in ([signer] if signer and not forge else []) + [a.signer for a in given]]
         agreed = [people[name] for name in dict.fromkeys(counted) if not people[name].is_forge]
         rules = tuple(_rule(rule, paths, agreed) for rule, paths in rules_for(root, commit.paths))

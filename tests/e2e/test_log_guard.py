@@ -16,7 +16,7 @@ from git_fixtures import FleetRepo
 from reconciler.audit.codes import LogBehindError, LogConflictError, LogDamagedError
 from reconciler.audit.entry import CommitRefused, Intent
 from reconciler.errors import AuditError
-from reconciler.pipeline.reconcile import TeleportError, UninitializedError
+from reconciler.pipeline.accepting import TeleportError, UninitializedError
 from reconciler.pipeline.run import MemberState
 from reconciler.repository import NotDescendantError
 

@@ -28,7 +28,7 @@ from e2e_world import (
 )
 
 from reconciler.audit.entry import CommitAccepted, CommitRefused, Drift, Intent, Outcome, OutcomeResult
-from reconciler.pipeline.reconcile import RefusedError
+from reconciler.pipeline.accepting import RefusedError
 from reconciler.pipeline.run import MemberState
 from reconciler.pipeline.status import Health
 from reconciler.plan import Allowances
