@@ -127,7 +127,7 @@ def prepare(ports: CheckPorts, snapshot: Snapshot, *, accepted: Snapshot | None 
     """
     loaded = load(snapshot, cache=ports.cache, accepted=accepted)
     fleet = loaded.fleet
-    trusted = load(_only_federation(accepted)).fleet if accepted else fleet
+    trusted = load(only_federation(accepted)).fleet if accepted else fleet
     if trusted is None and accepted:
         finding = Finding("FW1255", "the base has no federation.yaml that names signers")
         return Checked(snapshot.commit, snapshot.tree, accepted.commit, None, findings=(finding,))
@@ -141,7 +141,7 @@ def prepare(ports: CheckPorts, snapshot: Snapshot, *, accepted: Snapshot | None 
     return Checked(snapshot.commit, snapshot.tree, base, fleet, spec, compiled, findings=placed)
 
 
-def _only_federation(snapshot: Snapshot) -> Snapshot:
+def only_federation(snapshot: Snapshot) -> Snapshot:
     """Whom a commit trusts needs nothing else of it."""
     files = {path: blob for path, blob in snapshot.files.items() if path == "federation.yaml"}
     return replace(snapshot, files=files)

@@ -98,6 +98,13 @@ class Repository:
         ids = between(self._objects, old and _full(old), _full(new), shallow=self._repo.is_shallow)
         return tuple(self.commit(oid) for oid in ids)
 
+    def missing_from(self, base: str, commit: str) -> tuple[Commit, ...]:
+        """What ``commit`` reaches and ``base`` does not, parents first; neither has to build on the other."""
+        found = self._repo.merge_base(_full(base), _full(commit))
+        common = str(found) if found else None
+        already = {c.id for c in self.commits(common, base)}
+        return tuple(c for c in self.commits(common, commit) if c.id not in already)
+
     def snapshot(self, commit: str) -> Snapshot:
         """The fleet's files at a commit (full id). Raises UnsafeTreeError, LimitError, and as ``commit``."""
         found = self.commit(commit)

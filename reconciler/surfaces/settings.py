@@ -9,8 +9,11 @@ Linux); the state of each fleet has a folder of its own, named after the reposit
 | FLEETWARD_STATE | folder with the reconciler's key, the log and what was last seen | per fleet, user state |
 | FLEETWARD_CACHE | folder of derived values; can be deleted | user cache |
 | FLEETWARD_CREDENTIALS | folder that credential paths of registrations are relative to | STATE/credentials |
-| FLEETWARD_LOG | ``git`` (a ref of the fleet's own remote) or a directory | STATE/log |
-| FLEETWARD_SIGNING_KEY | the reconciler's private key, PEM text, for throw-away hosts | the file in STATE |
+| FLEETWARD_LOG | ``git`` (a ref of the fleet's remote), ``s3://bucket/prefix`` or a directory | STATE/log |
+| AWS_... | how that bucket is reached; see ``audit/s3_access.py`` | as the AWS tools have them |
+| FLEETWARD_SIGNING_KEY | the reconciler's private key: PEM text, or a PKCS#11 URI | the file in STATE |
+| FLEETWARD_PIN | the PIN of that URI's token, where it names no pin-source | none |
+| FLEETWARD_PUBLIC_KEY | the log's public key, or a file of some, to read without the private one | STATE |
 """
 
 from __future__ import annotations
@@ -25,6 +28,7 @@ from pathlib import Path
 from platformdirs import user_cache_path, user_state_path
 
 GIT_LOG = "git"
+S3_LOG = "s3:"  # what a location in a bucket begins with
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +39,21 @@ class Settings:
     state: Path
     cache: Path
     credentials: Path
-    log: str  # GIT_LOG or a directory
-    signing_key: str = field(default="", repr=False)  # PEM text; "" reads the key file in state
+    log: str  # GIT_LOG, s3://bucket/prefix or a directory
+    signing_key: str = field(default="", repr=False)  # PEM text or PKCS#11 URI; "" reads the file in state
+    public_key: str = ""  # a vkey or a file of vkeys; "" reads the file in state
+    pin: str = field(default="", repr=False)
+    aws: Mapping[str, str] = field(default_factory=dict, repr=False)  # AWS_... variables, with secrets
 
     @property
     def key_file(self) -> Path:
         """The reconciler's private key."""
         return self.state / "reconciler.key"
+
+    @property
+    def public_file(self) -> Path:
+        """Its public key, as a vkey."""
+        return self.state / "reconciler.pub"
 
 
 def resolve(flags: Mapping[str, str | None], environment: Mapping[str, str] = os.environ) -> Settings:
@@ -61,6 +73,9 @@ def resolve(flags: Mapping[str, str | None], environment: Mapping[str, str] = os
         credentials=Path(chosen("credentials") or state / "credentials"),
         log=chosen("log") or str(state / "log"),
         signing_key=environment.get("FLEETWARD_SIGNING_KEY", ""),
+        public_key=environment.get("FLEETWARD_PUBLIC_KEY", ""),
+        pin=environment.get("FLEETWARD_PIN", ""),
+        aws={name: value for name, value in environment.items() if name.startswith("AWS_")},
     )
 
 

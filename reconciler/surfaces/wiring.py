@@ -10,7 +10,7 @@ import os
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING
 
 from reconciler.errors import SettingsError
 from reconciler.model import Signer
-from reconciler.surfaces.settings import GIT_LOG, Settings, fleet_id
+from reconciler.surfaces import signing
+from reconciler.surfaces.settings import GIT_LOG, S3_LOG, Settings, fleet_id
+from reconciler.surfaces.signing import ORIGIN
 
 if TYPE_CHECKING:
     from reconciler.audit.log import Log
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
     from reconciler.member.client import Member
     from reconciler.pipeline.ports import CheckPorts, MemberPorts, WritePorts
     from reconciler.surfaces.cache import FileCache
-    from reconciler.trust import ReconcilerKey
 
 Report = Callable[[str], None]
 FETCH_TIMEOUT = 60.0  # seconds
@@ -56,6 +57,8 @@ class Wiring:
     settings: Settings
     report: Report
     stack: ExitStack
+    _key: Signer | None = field(default=None, init=False, repr=False)
+    _opened: LogView | None = field(default=None, init=False, repr=False)  # the log as it was opened last
 
     def checks(self) -> CheckPorts:
         """Repository, gates and cache."""
@@ -91,7 +94,7 @@ class Wiring:
         from reconciler.pipeline.ports import MemberPorts
         from reconciler.surfaces.contacts import FileContacts
 
-        self.key()  # without one no member's record can be believed: said once, not once a member
+        self.public_keys()  # without one no member's record can be believed: said once, not once a member
         contacts = FileContacts(self.settings.state / "contacts.json")
         return MemberPorts(self._connect, contacts, clock, self.report)
 
@@ -100,47 +103,60 @@ class Wiring:
         from reconciler.pipeline.ports import WritePorts
 
         key = self.key()
-        return WritePorts(self.log(key), key, actor())
+        log = self.log(key)
+        signing.require_in_force(log.state(), key.public_key)
+        return WritePorts(log, key, actor())
 
-    def key(self) -> ReconcilerKey:
-        """The reconciler's key. Raises SettingsError when there is none."""
-        from reconciler.trust import load, load_text
+    def key(self) -> Signer:
+        """The reconciler's private key, which only writing needs. Raises SettingsError, TrustError."""
+        if self._key is None:
+            self._key = signing.private_key(self.settings)
+            if not self.settings.signing_key or not self.settings.public_file.exists():
+                signing.write_public_key(self.settings, self._key.public_key)
+        return self._key
 
-        if self.settings.signing_key:
-            return load_text(self.settings.signing_key)
-        if not self.settings.key_file.exists():
-            raise SettingsError(
-                "the reconciler has no key",
-                where=str(self.settings.key_file),
-                hint="`fleetward trust init` makes one; on throw-away machines set FLEETWARD_SIGNING_KEY",
-            )
-        return load(self.settings.key_file)
-
-    def new_key(self) -> ReconcilerKey:
+    def new_key(self) -> Signer:
         """The reconciler's key, made now if there is none."""
-        from reconciler.trust import generate
-
-        if self.settings.signing_key or self.settings.key_file.exists():
-            return self.key()
-        self.settings.state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return generate(self.settings.key_file)
+        if not signing.whereabouts(self.settings):
+            self._key = signing.make_key(self.settings)
+        return self.key()
 
     def public_keys(self) -> tuple[bytes, ...]:
-        """The keys whose records and checkpoints are believed."""
-        return (self.key().public_key,)
+        """The keys that the log is opened from. Raises SettingsError, PublicKeyError."""
+        return signing.public_keys(self.settings)
 
-    def log(self, signer: Signer) -> Log:
-        """The log, for writing."""
+    def believed_keys(self) -> tuple[bytes, ...]:
+        """The keys whose records on members are believed: the log's own, replaced ones too unless stolen."""
+        view = self._opened or self.log_view()
+        return view.state().believed_keys() or self.public_keys()
+
+    def log(self, signer: Signer, public_keys: Sequence[bytes] = ()) -> Log:
+        """The log, for writing; it may be signed by one of ``public_keys`` so far."""
+        from reconciler.audit.follow import following
         from reconciler.audit.log import Log
 
-        return Log.open(self._store(), signer, origin=ORIGIN, clock=clock, state_cache=self._state_cache)
+        store, cache = self._store(), self._state_cache
+        keys = (signer.public_key, *public_keys)
+
+        def opened(keys: Sequence[bytes]) -> Log:
+            return Log.open(store, signer, origin=ORIGIN, clock=clock, public_keys=keys, state_cache=cache)
+
+        log = following(store, ORIGIN, keys, opened)
+        self._opened = log
+        return log
 
     def log_view(self) -> LogView:
-        """The log, for reading: the public key is enough."""
+        """The log, for reading: a public key is enough, and the log's own rotations lead from there."""
+        from reconciler.audit.follow import following
         from reconciler.audit.view import LogView
 
-        keys = self.public_keys()
-        return LogView(self._store(), origin=ORIGIN, public_keys=keys, state_cache=self._state_cache)
+        store, cache = self._store(), self._state_cache
+
+        def opened(keys: Sequence[bytes]) -> LogView:
+            return LogView(store, origin=ORIGIN, public_keys=keys, state_cache=cache)
+
+        self._opened = view = following(store, ORIGIN, self.public_keys(), opened)
+        return view
 
     @property
     def _state_cache(self) -> Path:
@@ -153,6 +169,10 @@ class Wiring:
             # Two fleets of one machine have a ref of the same name.
             scratch = self.settings.cache / "log" / fleet_id(self.settings.repo)
             return GitStore(self.settings.repo, scratch=scratch, clock=clock)
+        if self.settings.log.startswith(S3_LOG):
+            from reconciler.audit.store_s3 import S3Store
+
+            return S3Store(self.settings.log, self.settings.aws)
         from reconciler.audit.store_directory import DirectoryStore
 
         return DirectoryStore(Path(self.settings.log))
@@ -160,13 +180,12 @@ class Wiring:
     def _connect(self, cluster: Cluster, fleet: Fleet) -> Member:
         from reconciler.member.client import connect
 
-        key = self.key()
         return connect(
             cluster,
             fleet.federation,
             self.settings.credentials,
-            (key.public_key,),
-            signer=key,
+            self.believed_keys(),
+            signer=self._key,  # there once ``writes`` asked for it
             read_secret=partial(self._read_secret, fleet),
             environment={name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
             clock=clock,
@@ -184,9 +203,6 @@ class Wiring:
             )
         async with self._connect(primary, fleet) as member:
             return await member.secret(namespace, name)
-
-
-ORIGIN = "fleetward.io/log"
 
 
 @contextmanager

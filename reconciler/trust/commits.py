@@ -76,7 +76,7 @@ def verify_signature(
     if signature.startswith(_CMS):
         return _x509(payload, signature, keyring, at)
     hint = "sign with an SSH key: `git config gpg.format ssh`"
-    got = signature[:40].split(b"\n", 1)[0].decode("ascii", "backslashreplace")
+    got = repr(signature[:40].split(b"\n", 1)[0].decode("ascii", "backslashreplace"))
     raise SignatureFormatError(
         "signature format is not known", expected="SSH, OpenPGP or X.509 (CMS)", got=got, hint=hint
     )

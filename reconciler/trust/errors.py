@@ -50,7 +50,7 @@ class BadSignatureError(TrustError):
 
 
 class KeyTypeError(TrustError):
-    """A key or algorithm that is not accepted (DSA, short RSA, SHA-1 signatures, certificates)."""
+    """A key or algorithm that is not accepted (DSA, short RSA, SHA-1 signatures)."""
 
     code = "FW1208"
 
@@ -230,7 +230,8 @@ CODES: dict[str, tuple[str, str]] = {
         "Do not merge; find out where it came from, and sign the right content again.",
     ),
     "FW1208": (
-        "Key or algorithm not accepted: DSA, RSA under 2048 bits, SHA-1, certificates.",
+        "Key or algorithm not accepted: DSA, RSA under 2048 bits, SHA-1, a certificate that is not well formed "
+        "or carries conditions.",
         "Use ssh-ed25519, ECDSA, RSA of 2048 bits or more, or a security key.",
     ),
     "FW1209": (

@@ -15,6 +15,8 @@ True
 import errno
 import os
 import stat
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -64,35 +66,98 @@ class ReconcilerKey:
 
 def generate(path: Path) -> ReconcilerKey:
     """Make a new key and write it to ``path`` (mode 0600). Raises KeyExistsError, KeyFileError."""
-    key = ReconcilerKey(Ed25519PrivateKey.generate())
+    return save(path, ReconcilerKey(Ed25519PrivateKey.generate()))
+
+
+def save(path: Path, key: ReconcilerKey) -> ReconcilerKey:
+    """Write the key to a new file (mode 0600), durably and all at once.
+
+    Raises KeyExistsError, KeyFileError.
+    """
+    temporary = ""
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
         with os.fdopen(handle, "wb") as file:
             file.write(key.pem())
             file.flush()
             os.fsync(handle)
+        os.link(temporary, path)  # a rename would overwrite
+        sync_folder(path.parent)
     except FileExistsError as error:
         hint = "keep it, or move it away first: what it signed can only be verified with it"
         raise KeyExistsError("there is a key already", where=str(path), hint=hint) from error
     except OSError as error:
         raise KeyFileError("cannot write the key", got=error.strerror or "", where=str(path)) from error
+    finally:
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)
     return key
+
+
+def replace(path: Path, new: Path) -> Path | None:
+    """Put the key file ``new`` in the place of ``path``; where the old one is now, None if there was none.
+
+    At every moment ``path`` is the old key or the new one; done half, it can be done again.
+    Raises KeyFileError.
+    """
+    try:
+        old = _old_name(path) if path.exists() else None
+        if old is not None:
+            with suppress(FileExistsError):
+                os.link(path, old)
+        new.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise KeyFileError("cannot replace the key", got=error.strerror or "", where=str(path)) from error
+    return old
+
+
+def retire(path: Path, *, unless: bytes) -> Path | None:
+    """Move the key file away, unless its public key is ``unless``; where it is now. Raises KeyFileError."""
+    if not path.exists() or load(path).public_key == unless:
+        return None
+    try:
+        old = path.replace(_old_name(path))
+        sync_folder(path.parent)
+    except OSError as error:
+        raise KeyFileError("cannot move the key", got=error.strerror or "", where=str(path)) from error
+    return old
+
+
+def _old_name(path: Path) -> Path:
+    return path.with_name(f"{path.name}.old-{load(path).key_id.removeprefix('sha256:')[:16]}")
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in ``folder`` durable. Raises OSError."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def load(path: Path) -> ReconcilerKey:
     """Read the key at ``path``. Raises KeyPermissionError when others can read it, KeyFileError."""
+    return _parse(read_private(path, MAX_PEM, "the key"), str(path))
+
+
+def read_private(path: Path, limit: int, what: str) -> bytes:
+    """A secret's file: regular, mode 0600, read up to one byte over ``limit``.
+
+    Raises KeyPermissionError, KeyFileError.
+    """
     try:
         # Not blocking: a pipe put in the key's place must not hang us.
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(handle, "rb") as file:
-            _check_file(path, os.fstat(handle))
-            pem = file.read(MAX_PEM + 1)
+            _check_file(path, os.fstat(handle), what)
+            return file.read(limit + 1)
     except OSError as error:
-        hint = "make one with `fleetward init`" if error.errno == errno.ENOENT else ""
+        hint = "`fleetward trust init` makes the key" if error.errno == errno.ENOENT else ""
         raise KeyFileError(
-            "cannot read the key", got=error.strerror or "", where=str(path), hint=hint
+            f"cannot read {what}", got=error.strerror or "", where=str(path), hint=hint
         ) from error
-    return _parse(pem, str(path))
 
 
 def load_text(pem: str) -> ReconcilerKey:
@@ -120,14 +185,14 @@ def parse_public_key(text: str) -> bytes:
     return key.public_bytes_raw()
 
 
-def _check_file(path: Path, facts: os.stat_result) -> None:
+def _check_file(path: Path, facts: os.stat_result, what: str) -> None:
     if not stat.S_ISREG(facts.st_mode):
-        raise KeyFileError("the key is not a regular file", where=str(path))
+        raise KeyFileError(f"{what} is not a regular file", where=str(path))
     if facts.st_mode & 0o077:
         mode = f"mode {stat.S_IMODE(facts.st_mode):04o}"
-        hint = f"chmod 600 {path}; if others had access to it, make a new key"
+        hint = f"chmod 600 {path}; if others had access to it, make a new one"
         raise KeyPermissionError(
-            "others can read the key", expected="mode 0600", got=mode, where=str(path), hint=hint
+            f"others can read {what}", expected="mode 0600", got=mode, where=str(path), hint=hint
         )
 
 

@@ -3,7 +3,8 @@
 Rules:
 - Accepted: ssh-ed25519; ecdsa-sha2-nistp256/384/521; ssh-rsa of 2048 to 16384 bits, but only rsa-sha2-256/512
   signatures; the security keys sk-ssh-ed25519@openssh.com and sk-ecdsa-sha2-nistp256@openssh.com, touched.
-- Refused: DSA, SHA-1 signatures (type "ssh-rsa"), compressed curve points, certificates, anything left over.
+- Refused: DSA, SHA-1 signatures (type "ssh-rsa"), compressed curve points, anything left over; certificates,
+  which are no keys (``sshcert``).
 - A key is its wire bytes: two keys are one exactly when these are equal.
 
 Formats: RFC 4253 6.6, RFC 5656 3.1, RFC 8332, RFC 8709, OpenSSH PROTOCOL.u2f.
@@ -38,6 +39,7 @@ from reconciler.trust.wire import Reader, WireError
 MIN_RSA_BITS: Final = 2048
 MAX_RSA_BITS: Final = 16384
 _USER_PRESENT = 0x01
+_USER_VERIFIED = 0x04
 _CURVES: dict[str, tuple[ec.EllipticCurve, hashes.HashAlgorithm]] = {
     "nistp256": (ec.SECP256R1(), hashes.SHA256()),
     "nistp384": (ec.SECP384R1(), hashes.SHA384()),
@@ -66,15 +68,17 @@ class SshKey:
         digest = hashlib.sha256(self.blob).digest()
         return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
 
-    def verify(self, signature: bytes, message: bytes) -> None:
+    def verify(self, signature: bytes, message: bytes, *, user_verified: bool = False) -> None:
         """Check the wire form of an SSH signature over ``message``.
 
+        ``user_verified`` asks a security key for more than a touch: a PIN or a fingerprint.
         Raises BadSignatureError, MalformedSignatureError, KeyTypeError, UserPresenceError.
         """
+        wanted = _USER_PRESENT | (_USER_VERIFIED if user_verified else 0)
         try:
             reader = Reader(signature)
             kind, blob = reader.text(), reader.string()
-            signed = self._touched(reader, message) if self.application else message
+            signed = self._touched(reader, message, wanted) if self.application else message
             reader.end()
             self._check(kind, blob, signed)
         except WireError as error:
@@ -83,12 +87,15 @@ class SshKey:
             hint = "the commit or its signature was altered: do not merge, find out where it came from"
             raise BadSignatureError("signature does not match", got=self.fingerprint, hint=hint) from error
 
-    def _touched(self, reader: Reader, message: bytes) -> bytes:
+    def _touched(self, reader: Reader, message: bytes, wanted: int) -> bytes:
         """What a security key signs (PROTOCOL.u2f): it cannot sign without saying whether it was touched."""
         flags, counter = reader.take(1), reader.take(4)
         if not flags[0] & _USER_PRESENT:
             hint = "make the key without no-touch-required and sign again"
             raise UserPresenceError("the security key was not touched", got=self.fingerprint, hint=hint)
+        if flags[0] & wanted != wanted:
+            hint = "make the key with `-O verify-required` and sign again"
+            raise UserPresenceError("the security key verified nobody", got=self.fingerprint, hint=hint)
         return hashlib.sha256(self.application).digest() + flags + counter + hashlib.sha256(message).digest()
 
 
@@ -199,10 +206,11 @@ def _weak(got: str, expected: str) -> KeyTypeError:
 
 
 def _refused(kind: str) -> KeyTypeError:
-    what = "SSH certificates are not accepted" if "-cert-v" in kind else "key type is not accepted"
-    return KeyTypeError(
-        what, got=kind, hint="use ssh-ed25519, ECDSA, RSA of 2048 bits or more, or a security key"
-    )
+    if "-cert-v" in kind:
+        hint = "give the plain key; who issues certificates is listed as an authority"
+        return KeyTypeError("SSH certificates are not accepted as keys", got=kind, hint=hint)
+    hint = "use ssh-ed25519, ECDSA, RSA of 2048 bits or more, or a security key"
+    return KeyTypeError("key type is not accepted", got=kind, hint=hint)
 
 
 def _never() -> None:

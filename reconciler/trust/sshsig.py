@@ -6,6 +6,8 @@ Rules:
 - Version 1; the hash is sha256 or sha512; the namespace is the one asked for; ``reserved`` is empty
   (ssh-keygen neither writes nor covers it, so anything could be put there). Nothing is left over.
 - What is signed names the namespace, so a signature of a file can never pass for one of a commit.
+- A signature may carry a certificate in place of its key. Then ``key`` is the certified key and
+  ``certificate`` says who issued it; nothing is believed of it before ``sshcert.check_certificate``.
 
 Steps: 1. parse; 2. namespace; 3. hash; 4. signature over magic, namespace, the empty reserved field, hash
 name and the digest of the message.
@@ -24,6 +26,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from reconciler.trust.certkeys import SshCertificate, is_certificate, parse_certificate
 from reconciler.trust.errors import MalformedSignatureError, NamespaceError, WeakHashError
 from reconciler.trust.sshkeys import SshKey, parse_key
 from reconciler.trust.wire import Reader, WireError, string
@@ -39,12 +42,16 @@ _HASHES = {"sha256": hashlib.sha256, "sha512": hashlib.sha512}
 
 @dataclass(frozen=True, slots=True)
 class SshSignature:
-    """A parsed signature; nothing about it is trusted before ``verify``."""
+    """A parsed signature; nothing about it is trusted before ``verify``.
+
+    With a ``certificate`` it is no signature of its plain ``key``: the certificate has to be checked too.
+    """
 
     key: SshKey
     namespace: bytes
     hash_name: str
     signature: bytes  # wire form: algorithm, blob, and for security keys flags and counter
+    certificate: SshCertificate | None = None
 
 
 def parse(armoured: bytes) -> SshSignature:
@@ -74,12 +81,16 @@ def _parse_blob(blob: bytes) -> SshSignature:
     reader.end()
     if reserved:
         raise WireError("a reserved field that is not empty")
-    return SshSignature(parse_key(key), namespace, hash_name, signature)
+    if not is_certificate(key):
+        return SshSignature(parse_key(key), namespace, hash_name, signature)
+    certificate = parse_certificate(key)
+    return SshSignature(certificate.key, namespace, hash_name, signature, certificate)
 
 
 def verify(signature: SshSignature, message: bytes, *, namespace: str) -> None:
     """Raise unless ``signature.key`` signed ``message`` for ``namespace``; whose key it is, is not judged.
 
+    The certificate is not judged either, but what it asks of a signature is (``verify-required``).
     Raises as ``check_purpose`` and ``SshKey.verify`` do.
     """
     digest = check_purpose(signature, namespace=namespace)
@@ -89,7 +100,9 @@ def verify(signature: SshSignature, message: bytes, *, namespace: str) -> None:
         signature.hash_name.encode(),
         digest(message).digest(),
     )
-    signature.key.verify(signature.signature, _MAGIC + b"".join(map(string, fields)))
+    signed = _MAGIC + b"".join(map(string, fields))
+    asked = signature.certificate is not None and signature.certificate.verify_required
+    signature.key.verify(signature.signature, signed, user_verified=asked)
 
 
 def check_purpose(signature: SshSignature, *, namespace: str) -> "Callable[[bytes], hashlib._Hash]":

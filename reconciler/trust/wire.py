@@ -8,9 +8,11 @@ Rules: every length is checked against what is there; nothing may be left over; 
 >>> reader.end()
 """
 
+from datetime import UTC, datetime
 from typing import Final
 
 MAX_STRING: Final = 64 << 10  # bytes; no key or signature comes near it
+_LAST_MOMENT = 253_402_300_799  # the last second of the year 9999
 
 
 class WireError(ValueError):
@@ -37,10 +39,14 @@ class Reader:
         """An unsigned 32-bit integer."""
         return int.from_bytes(self.take(4), "big")
 
-    def string(self) -> bytes:
-        """A length and as many bytes."""
+    def u64(self) -> int:
+        """An unsigned 64-bit integer."""
+        return int.from_bytes(self.take(8), "big")
+
+    def string(self, limit: int = MAX_STRING) -> bytes:
+        """A length and as many bytes, ``limit`` at most."""
         size = self.u32()
-        if size > MAX_STRING:
+        if size > limit:
             raise WireError(f"a string of {size} bytes")
         return self.take(size)
 
@@ -58,12 +64,29 @@ class Reader:
             raise WireError("an integer that is not positive and minimal")
         return int.from_bytes(raw, "big")
 
+    @property
+    def passed(self) -> bytes:
+        """Everything that was read so far."""
+        return self._data[: self._at]
+
+    @property
+    def left(self) -> int:
+        """How many bytes are still to come."""
+        return len(self._data) - self._at
+
     def end(self) -> None:
         """Nothing may follow."""
-        if self._at != len(self._data):
-            raise WireError(f"{len(self._data) - self._at} bytes too many")
+        if self.left:
+            raise WireError(f"{self.left} bytes too many")
 
 
 def string(data: bytes) -> bytes:
     """``data`` encoded as a string."""
     return len(data).to_bytes(4, "big") + data
+
+
+def moment(seconds: int) -> datetime:
+    """Seconds since 1970 as a time in UTC."""
+    if seconds > _LAST_MOMENT:
+        raise WireError("a time after the year 9999")
+    return datetime.fromtimestamp(seconds, UTC)

@@ -71,7 +71,9 @@ def fleet_options(command: Any) -> Any:
             "--credentials", metavar="DIR", help="Credentials folder.  [env: FLEETWARD_CREDENTIALS]"
         ),
         click.option(
-            "--log", metavar="git|DIR", help="Where the log is.  [env: FLEETWARD_LOG; default: STATE/log]"
+            "--log",
+            metavar="git|s3://BUCKET/PREFIX|DIR",
+            help="Where the log is.  [env: FLEETWARD_LOG; default: STATE/log]",
         ),
         click.option("--quiet", "-q", is_flag=True, help="No progress on stderr."),
     ]

@@ -53,7 +53,8 @@ def reconcile_command(
 
     Exit codes: 0 all converged, 1 some member is not, 2 nothing was begun, or the log failed on the way.
     """
-    from reconciler.pipeline.reconcile import RefusedError, reconcile
+    from reconciler.pipeline.accepting import RefusedError
+    from reconciler.pipeline.reconcile import reconcile
     from reconciler.plan import Allowances
     from reconciler.surfaces.wiring import wired
 

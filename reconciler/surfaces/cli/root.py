@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
+from typing import Any
 
 import click
 
@@ -19,32 +21,48 @@ COMMANDS = {
     "plan": ("plan", "Show what would change on each member."),
     "reconcile": ("reconcile", "Bring every member to its desired state."),
     "status": ("status", "Show each member: commits, objects, drift, last contact."),
-    "trust": ("trust", "Name the first trusted commit."),
+    "verify": ("verify", "Explain what is on a member, back to the signatures."),
+    "trust": ("trust", "Show and change who may change the fleet."),
+    "approve": ("approve", "Sign that you have reviewed a change."),
     "audit": ("audit", "Read and verify the log."),
+    "key": ("key", "Show and replace the reconciler's own key."),
     "sandbox": ("sandbox", "Start and stop local control planes."),
     "completion": ("completion", "Print the completion script of a shell."),
 }
 
 
 class LazyGroup(click.Group):
-    """A group that imports a command's module only when that command is called."""
+    """A group that imports a command's module only when that command is called.
+
+    ``table`` is name -> (module below ``package``, help line); the module has ``<name>_command``.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        table: Mapping[str, tuple[str, str]] = COMMANDS,
+        package: str = "reconciler.surfaces.cli",
+        **options: Any,
+    ) -> None:
+        super().__init__(*args, **options)
+        self.table, self.package = table, package
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """In the order of a newcomer's first day."""
-        return list(COMMANDS)
+        return list(self.table)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """The command of that name, loaded now."""
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self.table:
             return None
-        module = import_module(f"reconciler.surfaces.cli.{COMMANDS[cmd_name][0]}")
-        command: click.Command = getattr(module, f"{cmd_name}_command")
+        module = import_module(f"{self.package}.{self.table[cmd_name][0]}")
+        command: click.Command = getattr(module, f"{cmd_name.replace('-', '_')}_command")
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """The list of commands from the table, without loading them."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+            formatter.write_dl([(name, line) for name, (_, line) in self.table.items()])
 
     def invoke(self, ctx: click.Context) -> object:
         """Our errors are shown while the context, with its colours, is still there."""
@@ -60,10 +78,10 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click does, with a suggestion where the name is misspelt."""
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+        if args and args[0] not in self.table and not args[0].startswith("-"):
             from difflib import get_close_matches
 
-            near = get_close_matches(args[0], COMMANDS, 1)
+            near = get_close_matches(args[0], self.table, 1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
             ctx.fail(f"No such command {args[0]!r}.{hint}")
         return super().resolve_command(ctx, args)

@@ -8,6 +8,8 @@ from reconciler.audit.entry import (
     Drift,
     Entry,
     Intent,
+    KeyRotated,
+    MemberRefused,
     Outcome,
     TrustInitialized,
 )
@@ -31,8 +33,9 @@ def _says(entry: Entry) -> str:
             commits = counted(entry.commits, "commit")
             return f"{entry.commit[:12]}, {commits} signed by {', '.join(entry.signers)}"
         case CommitRefused():
-            first = f": {entry.findings[0].code} {entry.findings[0].message}" if entry.findings else ""
-            return f"{entry.commit[:12]}, {counted(entry.count, 'finding')}{first}"
+            return f"{entry.commit[:12]}, {_refusal(entry)}"
+        case MemberRefused():
+            return f"{entry.cluster}: commit {entry.commit[:12]}, {_refusal(entry)}"
         case Intent():
             counts = entry.counts
             return (
@@ -42,7 +45,14 @@ def _says(entry: Entry) -> str:
         case Outcome():
             error = f": {entry.error}" if entry.error else ""
             return f"{entry.cluster}: {entry.result.value} (intent {entry.intent}){error}"
+        case KeyRotated():
+            return f"{entry.reason.value}: {entry.old_key} is replaced by {entry.new_key}"
         case Drift():
             more = f" and {entry.count - 3} more" if entry.count > 3 else ""
             return f"{entry.cluster}: {', '.join(entry.objects[:3])}{more}"
     return ""
+
+
+def _refusal(entry: CommitRefused | MemberRefused) -> str:
+    first = f": {entry.findings[0].code} {entry.findings[0].message}" if entry.findings else ""
+    return f"{counted(entry.count, 'finding')}{first}"

@@ -1,4 +1,4 @@
-"""``fleetward trust``: the first trusted commit."""
+"""``fleetward trust init``: the first trusted commit."""
 
 from __future__ import annotations
 
@@ -9,12 +9,7 @@ import click
 from reconciler.surfaces.cli.options import fleet_options, output_option, print_json, reporter, settings_of
 
 
-@click.group("trust")
-def trust_command() -> None:
-    """Name the first trusted commit; everything after is held against it."""
-
-
-@trust_command.command("init")
+@click.command("init")
 @fleet_options
 @click.option("--commit", required=True, metavar="SHA", help="The commit that you have reviewed.")
 @output_option("text", "json")

@@ -1,0 +1,195 @@
+"""``fleetward trust add-signer|rotate|revoke|import``: write the change, for review; nothing is pushed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from reconciler.errors import SettingsError
+
+REPO = click.option(
+    "--repo", "-r", metavar="PATH", default=".", envvar="FLEETWARD_REPO", type=click.Path(path_type=Path),
+    help="Work tree of the fleet.  [env: FLEETWARD_REPO; default: .]",
+)  # fmt: skip
+KEYS = click.option(
+    "--key", "keys", multiple=True, metavar="FILE|LINE", help="SSH public key: a .pub file, or its line."
+)
+
+
+@click.command("add-signer")
+@REPO
+@click.argument("name")
+@KEYS
+@click.option("--openpgp", multiple=True, metavar="FILE", help="OpenPGP certificate: `gpg --armor --export`.")
+@click.option("--principal", "principals", multiple=True, help="A name in certificates of the authorities.")
+@click.option("--role", "roles", multiple=True, help="A group that approvals ask for.")
+@click.option("--valid-after", metavar="TIME", help="From when the keys count, e.g. 2027-01-31T00:00:00Z.")
+@click.option("--valid-before", metavar="TIME", help="Until when the keys count.")
+def add_signer_command(
+    repo: Path,
+    name: str,
+    keys: tuple[str, ...],
+    openpgp: tuple[str, ...],
+    principals: tuple[str, ...],
+    roles: tuple[str, ...],
+    valid_after: str | None,
+    valid_before: str | None,
+) -> int:
+    """Write a new signer into federation.yaml, or new keys, principals and roles of one that is there.
+
+    The change is written to the work tree for you to sign and have reviewed.
+    """
+    from reconciler.surfaces import root_edit
+
+    if not (keys or openpgp or principals or roles):
+        raise SettingsError("nothing to add", hint="give --key, --openpgp, --principal or --role")
+    window = [_time(valid_after), _time(valid_before)]
+    lines, blocks = [_ssh(key) for key in keys], [Path(path).read_text("ascii") for path in openpgp]
+    return _write(
+        repo,
+        lambda spec: root_edit.add_signer(
+            spec,
+            name,
+            keys=lines,
+            openpgp=blocks,
+            principals=principals,
+            roles=roles,
+            valid_after=window[0],
+            valid_before=window[1],
+        ),
+    )
+
+
+@click.command("rotate")
+@REPO
+@click.argument("name")
+@click.option("--key", required=True, metavar="FILE|LINE", help="The new SSH public key.")
+@click.option("--overlap", default="168h", show_default=True, help="How long the old keys still count.")
+def rotate_command(repo: Path, name: str, key: str, overlap: str) -> int:
+    """Write a signer's new SSH key into federation.yaml, and when the old ones end.
+
+    A commit is judged by when it was first seen, so what the old keys signed in time stays good.
+    """
+    from reconciler.documents.durations import parse_duration
+    from reconciler.surfaces import root_edit
+
+    try:
+        life = parse_duration(overlap)
+    except ValueError as error:
+        raise SettingsError("not a duration", expected="e.g. 168h", got=overlap) from error
+    until = (datetime.now(UTC) + life).replace(microsecond=0)
+    line = _ssh(key)
+    return _write(repo, lambda spec: root_edit.rotate(spec, name, line, until))
+
+
+@click.command("revoke")
+@REPO
+@click.argument("name")
+@KEYS
+def revoke_command(repo: Path, name: str, keys: tuple[str, ...]) -> int:
+    """Take a signer, or with --key single SSH keys of one, out of federation.yaml.
+
+    It holds from the next accepted commit on; what was accepted before stays accepted.
+    """
+    from reconciler.surfaces import root_edit
+
+    lines = [_ssh(key) for key in keys]
+    return _write(repo, lambda spec: root_edit.revoke(spec, name, lines))
+
+
+@click.command("import")
+@REPO
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--role", "roles", multiple=True, help="A role that all of them get.")
+def import_command(repo: Path, file: Path, roles: tuple[str, ...]) -> int:
+    """Write the signers of an allowed_signers file (ssh-keygen(1)) into federation.yaml."""
+    from reconciler.surfaces import root_edit
+    from reconciler.surfaces.formats.findings import text
+    from reconciler.trust.allowed_signers import parse_allowed_signers
+
+    found = parse_allowed_signers(file.read_text("utf-8"), str(file))
+    click.echo(text((*found.problems, *found.skipped)), nl=False, err=True)
+    if found.problems:
+        raise SettingsError("the file has lines that cannot be taken", where=str(file), hint="mend them")
+
+    def edit(spec: dict[str, Any]) -> None:
+        for one in found.signers:
+            if one.is_authority:
+                _add_authority(spec, one.key_text, one.line)
+            for name in one.principals:
+                root_edit.add_signer(
+                    spec,
+                    name,
+                    keys=[] if one.is_authority else [one.key_text],
+                    principals=[name] if one.is_authority else [],
+                    roles=roles,
+                    valid_after=one.valid_after,
+                    valid_before=one.valid_before,
+                )
+
+    return _write(repo, edit)
+
+
+def _add_authority(spec: dict[str, Any], key: str, line: int) -> None:
+    """The CA, without a KRL: the check of the work tree asks for one, or for saying that there is none."""
+    known = spec.setdefault("authorities", [])
+    if key not in [authority.get("ssh") for authority in known]:
+        known.append({"name": f"allowed-signers-{line}", "ssh": key})
+
+
+def _write(repo: Path, edit: Callable[[dict[str, Any]], None]) -> int:
+    """Edit the file in place, and say what comes next."""
+    from reconciler.surfaces.root_edit import edited
+
+    path = repo / "federation.yaml"
+    try:
+        text = path.read_text("utf-8")
+        new = path.with_name(".federation.yaml.new")
+        new.write_text(edited(text, edit), "utf-8")
+        new.replace(path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            "federation.yaml cannot be changed",
+            where=str(path),
+            got=str(error),
+            hint="name its work tree with --repo",
+        ) from error
+    click.echo(f"wrote {path}, with the next version of the trust root")
+    click.echo("Next: fleetward check --worktree; then sign, push and have it reviewed:")
+    click.echo('    git commit -S -m "Change who may sign" federation.yaml')
+    return 0
+
+
+def _ssh(key: str) -> str:
+    """ "TYPE BASE64" of a line, or of the one line of a file. Raises SettingsError, KeyTypeError."""
+    from reconciler.trust.sshkeys import parse_key_text
+
+    text = key if " " in key.strip() else _only_line(Path(key))
+    line = " ".join(text.split()[:2])
+    parse_key_text(line)
+    return line
+
+
+def _only_line(path: Path) -> str:
+    try:
+        lines: Sequence[str] = path.read_text("ascii").strip().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError("the public key cannot be read", where=str(path), got=str(error)) from error
+    if len(lines) != 1:
+        raise SettingsError("not a public key file", where=str(path), expected="one line, as in a .pub file")
+    return lines[0]
+
+
+def _time(text: str | None) -> datetime | None:
+    from reconciler.documents.formats import parse_time
+
+    try:
+        return parse_time(text) if text else None
+    except ValueError as error:
+        raise SettingsError(
+            "not a time", expected="RFC 3339 in UTC, 2027-01-31T00:00:00Z", got=text or ""
+        ) from error
