@@ -230,8 +230,8 @@ CODES: dict[str, tuple[str, str]] = {
         "Do not merge; find out where it came from, and sign the right content again.",
     ),
     "FW1208": (
-        "Key or algorithm not accepted: DSA, RSA under 2048 bits, SHA-1, a certificate that is not well formed "
-        "or carries conditions.",
+        "Key or algorithm not accepted: DSA, RSA under 2048 bits, SHA-1, a certificate that is not well "
+        "formed or carries conditions.",
         "Use ssh-ed25519, ECDSA, RSA of 2048 bits or more, or a security key.",
     ),
     "FW1209": (

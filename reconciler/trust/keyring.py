@@ -5,7 +5,6 @@ Rules:
 - Time windows are kept, not applied: ``commits`` judges them at the moment a commit was first seen.
 """
 
-import base64
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -13,15 +12,14 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from reconciler.errors import TrustError
 from reconciler.trust.errors import SignerListError
-from reconciler.trust.krl import parse_krl
-from reconciler.trust.sshcert import SshAuthority
+from reconciler.trust.sshcert import SshAuthority, ssh_authority
 from reconciler.trust.sshkeys import parse_key_text
 
 if TYPE_CHECKING:
     from reconciler.documents import TrustedKey, TrustedSigner, TrustRoot
     from reconciler.documents.trust_root import Authority
-    from reconciler.trust.cms import X509Authority
-    from reconciler.trust.openpgp import OpenPgpCertificate
+    from reconciler.trust.authorities import X509Authority
+    from reconciler.trust.openpgp_certificates import OpenPgpCertificate
 
 MAX_KEYS: Final = 10_000
 T = TypeVar("T")
@@ -60,7 +58,7 @@ class Keyring:
             raise SignerListError("too many keys", expected=f"at most {MAX_KEYS}")
 
     def _add_openpgp(self, signer: "TrustedSigner", key: "TrustedKey") -> None:
-        from reconciler.trust.openpgp import parse_certificates
+        from reconciler.trust.openpgp_certificates import parse_certificates
 
         found = _parsed(f"an OpenPGP certificate of signer {signer.name!r}", parse_certificates, key.text)
         for certificate in found:
@@ -70,18 +68,14 @@ class Keyring:
     def add_authority(self, authority: "Authority") -> None:
         """Raises SignerListError, RevocationDataError."""
         if authority.ssh:
-            self._add_ssh_authority(authority)
+            made = ssh_authority(authority.name, authority.ssh, authority.krl, revocable=authority.revocable)
+            self.ssh_authorities[made.key.blob] = made
         if authority.x509:
-            from reconciler.trust.cms import parse_authority
+            from reconciler.trust.authorities import parse_authority
 
             self.x509_authorities.append(
                 parse_authority(authority.name, authority.x509, authority.crl, authority.revocable)
             )
-
-    def _add_ssh_authority(self, authority: "Authority") -> None:
-        key = _parsed(f"authority {authority.name!r}", parse_key_text, authority.ssh)
-        krl = parse_krl(base64.b64decode(authority.krl)) if authority.krl else None
-        self.ssh_authorities[key.blob] = SshAuthority(authority.name, key, krl, authority.revocable)
 
     def named(self, principals: Iterable[str]) -> "Mapping[str, TrustedSigner]":
         """The signers that a certificate with these principals means, by name."""

@@ -150,18 +150,18 @@ def _rotate(wiring: Wiring, new_key: str, reason: RotationReason) -> tuple[Rotat
     old = None if lost else wiring.key()
     if old and not signing.next_file(wiring.settings).exists():
         require_replaceable(wiring.log(old, pinned).state())  # before a key is made for nothing
+    if lost:
+        _require_lost(wiring, pinned)
     new = signing.next_key(wiring.settings, new_key)
     log = wiring.log(new, pinned)
     done = rotation_to(log.state(), signing.vkey(new.public_key))
     if done is None:
-        if lost:
-            _require_lost(wiring, log.state())
         log = wiring.log(old, pinned) if old else log
         done = rotate_key(log, new, actor=actor(), reason=reason, old=old)
     return done, signing.take_over(wiring.settings, new)
 
 
-def _require_lost(wiring: Wiring, state: LogState) -> None:
+def _require_lost(wiring: Wiring, pinned: tuple[bytes, ...]) -> None:
     """Raises RotationError when the key that is called lost is there."""
     from reconciler.errors import FleetwardError
     from reconciler.surfaces import signing
@@ -171,7 +171,7 @@ def _require_lost(wiring: Wiring, state: LogState) -> None:
         key = wiring.key()
     except FleetwardError:
         return
-    if signing.vkey(key.public_key) == state.public_key:
+    if key.public_key in pinned:
         raise RotationError(
             "the old key is not lost", where=signing.whereabouts(wiring.settings),
             hint="let it sign for its successor: leave out --lost, or give --compromised",
