@@ -28,11 +28,50 @@ import orjson
 
 from reconciler.audit import fields as f
 from reconciler.audit.codes import EntryError
+from reconciler.audit.outcomes import OUTCOMES_SCHEMA, outcomes_body
+from reconciler.audit.parts import (
+    NO_RESULTS,
+    Failure,
+    FindingNote,
+    GateSummary,
+    OutcomeResult,
+    PlanCounts,
+    ResultCounts,
+    first_findings,
+)
 from reconciler.audit.tiles import MAX_ENTRY
 from reconciler.model import Finding, Json, ObjectOutcome, ObjectRef
 
+__all__ = [  # with the records that entries are made of
+    "KINDS",
+    "OUTCOMES_SCHEMA",
+    "SCHEMA",
+    "AnyEntry",
+    "CommitAccepted",
+    "CommitRefused",
+    "Drift",
+    "Entry",
+    "Failure",
+    "FindingNote",
+    "GateSummary",
+    "Intent",
+    "KeyRotated",
+    "MemberRefused",
+    "Outcome",
+    "OutcomeResult",
+    "PlanCounts",
+    "ResultCounts",
+    "RotationReason",
+    "TrustInitialized",
+    "decode",
+    "digest_of",
+    "encode",
+    "is_digest",
+    "outcomes_body",
+    "stamp",
+    "to_json",
+]
 SCHEMA = "fleetward.io/log-entry/v1"
-OUTCOMES_SCHEMA = "fleetward.io/log-outcomes/v1"
 
 
 def digest_of(body: bytes) -> str:
@@ -43,15 +82,6 @@ def digest_of(body: bytes) -> str:
 def is_digest(text: str) -> bool:
     """True for ``sha256:<64 hex digits>``."""
     return re.fullmatch("sha256:[0-9a-f]{64}", text) is not None
-
-
-class OutcomeResult(StrEnum):
-    """What became of an intent as a whole."""
-
-    APPLIED = "applied"  # every object as planned
-    FAILED = "failed"  # tried; some object or the member refused
-    INTERRUPTED = "interrupted"  # ended in the middle: what reached the member is not known
-    ABANDONED = "abandoned"  # never sent, e.g. the member had moved on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,19 +106,16 @@ class TrustInitialized(Entry):
     repository: f.Long
     ref: f.Long
     public_key: f.Long  # the log's vkey
-
-
-@dataclass(frozen=True, slots=True)
-class GateSummary:
-    """The gate that let a commit pass, and how many rules it evaluated."""
-
-    digest: f.Name
-    rules: f.Number
+    root_version: f.Number = 0  # of the trust root in this commit; 0 if it has none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommitAccepted(Entry):
-    """``commit`` passed verification and the gate; ``commits`` were judged since ``previous``."""
+    """``commit`` passed verification and the gate; ``commits`` were judged since ``previous``.
+
+    ``root_version`` is that of the trust root in force from here on; ``provenance`` names a body with every
+    judged commit's signer, key, rules and approvals (``provenance``), "" if there is none.
+    """
 
     kind: ClassVar[str] = "commit-accepted"
     commit: f.CommitId
@@ -98,15 +125,11 @@ class CommitAccepted(Entry):
     commits: f.Number
     signers: Annotated[tuple[str, ...], f.listing(f.text(256), 100)]
     gate: Annotated[GateSummary, f.record(GateSummary)]
+    root_version: f.Number = 0
+    provenance: f.MaybeDigest = ""
 
-
-@dataclass(frozen=True, slots=True)
-class FindingNote:
-    """A finding as the log keeps it: bounded, without its source text."""
-
-    code: f.Name
-    subject: f.Subject
-    message: f.Message
+    def body_digests(self) -> tuple[str, ...]:
+        return (self.provenance,) if self.provenance else ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,27 +145,44 @@ class CommitRefused(Entry):
     @classmethod
     def of(cls, *, actor: str, commit: str, previous: str, findings: Sequence[Finding]) -> Self:
         """From all findings of the refusal."""
-        notes = tuple(
-            FindingNote(
-                f.clip(x.code, 64), f.clip(x.subject or str(x.source or ""), 512), f.clip(x.message, 512)
-            )
-            for x in findings[: f.FIRST]
-        )
+        notes = first_findings(findings)
         return cls(actor=actor, commit=commit, previous=previous, findings=notes, count=len(findings))
 
 
-@dataclass(frozen=True, slots=True)
-class PlanCounts:
-    """How many objects a change set creates, updates and deletes."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberRefused(Entry):
+    """Nothing was sent to a member: the first 50 of ``count`` findings.
 
-    create: f.Number = 0
-    update: f.Number = 0
-    delete: f.Number = 0
+    The gate or a guard refused its plan, or its record, identity or change set is not believed.
+    ``cluster_uid`` is "" where the member was not identified, ``gate`` None where no gate judged.
+    """
+
+    kind: ClassVar[str] = "member-refused"
+    cluster: f.Name
+    cluster_uid: f.MaybeName = ""
+    commit: f.CommitId
+    findings: Annotated[tuple[FindingNote, ...], f.listing(f.record(FindingNote), f.FIRST)]
+    count: f.Number
+    gate: Annotated[GateSummary | None, f.optional(f.record(GateSummary))] = None
+
+    @classmethod
+    def of(
+        cls, *, actor: str, cluster: str, commit: str, findings: Sequence[Finding], cluster_uid: str = "",
+        gate: GateSummary | None = None,
+    ) -> Self:  # fmt: skip
+        """From all findings of the refusal; ``cluster_uid`` as the member said it."""
+        return cls(
+            actor=actor, cluster=cluster, cluster_uid=f.clip(cluster_uid, 256), commit=commit,
+            findings=first_findings(findings), count=len(findings), gate=gate,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intent(Entry):
-    """A signed change set is about to be applied; ``change_set`` is the digest of its body."""
+    """A signed change set is about to be applied; ``change_set`` is the digest of its body.
+
+    ``gate`` is the policy decision on the plan; its verdict was "allowed", or there would be no intent.
+    """
 
     kind: ClassVar[str] = "intent"
     cluster: f.Name
@@ -151,29 +191,10 @@ class Intent(Entry):
     change_set: f.Digest
     sequence: f.Number
     counts: Annotated[PlanCounts, f.record(PlanCounts)]
+    gate: Annotated[GateSummary, f.record(GateSummary)]
 
     def body_digests(self) -> tuple[str, ...]:
         return (self.change_set,)
-
-
-@dataclass(frozen=True, slots=True)
-class ResultCounts:
-    """How many objects ended in which result."""
-
-    created: f.Number = 0
-    updated: f.Number = 0
-    unchanged: f.Number = 0
-    deleted: f.Number = 0
-    failed: f.Number = 0
-    skipped: f.Number = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """One object that failed, and why."""
-
-    object: f.Subject
-    error: f.Message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,7 +206,7 @@ class Outcome(Entry):
     intent: f.Number
     result: Annotated[OutcomeResult, f.choice(OutcomeResult)]
     error: f.Message = ""
-    counts: Annotated[ResultCounts, f.record(ResultCounts)] = ResultCounts()
+    counts: Annotated[ResultCounts, f.record(ResultCounts)] = NO_RESULTS
     failures: Annotated[tuple[Failure, ...], f.listing(f.record(Failure), f.FIRST)] = ()
     body: f.MaybeDigest = ""
 
@@ -227,27 +248,44 @@ class Drift(Entry):
         return cls(actor=actor, cluster=cluster, commit=commit, objects=names, count=len(objects))
 
 
+class RotationReason(StrEnum):
+    """Why the log's key was replaced."""
+
+    ROTATION = "rotation"  # in its time: what the old key signed is believed as before
+    COMPROMISE = "compromise"  # others may have it: members' records by it are believed no more
+    LOSS = "loss"  # nobody has it any more, so it could not sign for its successor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyRotated(Entry):
+    """The log's key was replaced; only ``new_key`` signs from here on. See ``rotation``.
+
+    ``root`` is that of the tree before this entry; ``signatures`` are the signed-note lines of new and old
+    key under ``rotation.statement``, that of the old key only where it was not lost.
+    """
+
+    kind: ClassVar[str] = "key-rotated"
+    old_key: f.Long  # vkey
+    new_key: f.Long  # vkey
+    reason: Annotated[RotationReason, f.choice(RotationReason)]
+    root: Annotated[str, f.matching("[0-9a-f]{64}", "a root")]
+    signatures: Annotated[tuple[str, ...], f.listing(f.text(512), 2)]
+
+
 KINDS: dict[str, type[Entry]] = {
-    kind.kind: kind for kind in (TrustInitialized, CommitAccepted, CommitRefused, Intent, Outcome, Drift)
+    kind.kind: kind
+    for kind in (
+        TrustInitialized,
+        CommitAccepted,
+        CommitRefused,
+        MemberRefused,
+        Intent,
+        Outcome,
+        Drift,
+        KeyRotated,
+    )
 }
 AnyEntry = TypeVar("AnyEntry", bound=Entry)
-
-
-def outcomes_body(outcomes: Sequence[ObjectOutcome]) -> bytes:
-    """The body of an outcome: every object with its result, uid, digest, Audit-ID and error."""
-    rows = [
-        {
-            "object": str(x.ref),
-            "result": x.result.value,
-            "uid": x.uid,
-            "resourceVersion": x.resource_version,
-            "digest": x.digest,
-            "auditId": x.audit_id,
-            "error": f.clip(x.error, 2048),
-        }
-        for x in outcomes
-    ]
-    return f.canonical({"schema": OUTCOMES_SCHEMA, "outcomes": rows})
 
 
 def stamp(entry: AnyEntry, now: datetime) -> AnyEntry:

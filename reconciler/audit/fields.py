@@ -14,7 +14,7 @@ ValueError: not a commit id: 'main'
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -22,6 +22,7 @@ from typing import Annotated, Any
 
 import orjson
 
+from reconciler.audit.codes import BodyFormatError
 from reconciler.model import Json
 
 FIRST = 50  # how many findings, failures or objects an entry holds; the count tells of the rest
@@ -51,9 +52,9 @@ def json_size(text: str) -> int:
 
 def clip(text: str, limit: int) -> str:
     """``text`` on one line without control characters, cut to ``limit`` bytes of JSON."""
+    if len(text) <= limit and text.isprintable() and json_size(text) <= limit:
+        return text
     clean = "".join(c if c.isprintable() else " " for c in text[:limit])
-    if clean == text and json_size(clean) <= limit:
-        return clean
     while json_size(clean) > limit - 3:
         clean = clean[:-1]
     return clean.rstrip() + "…" if len(clean) < len(text) else clean
@@ -91,6 +92,12 @@ def number(value: Json) -> int:
     return value
 
 
+def _flag(value: Json) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"not true or false: {value!r:.60}")  # noqa: TRY004  as every codec
+    return value
+
+
 def listing(item: Codec, limit: int) -> Codec:
     """A tuple of at most ``limit`` items."""
 
@@ -112,9 +119,33 @@ def choice(kind: type[StrEnum]) -> Codec:
     return Codec(kind, str)
 
 
+def one_of(values: Collection[str], what: str) -> Codec:
+    """One of these texts."""
+
+    def parse(value: Json) -> str:
+        if isinstance(value, str) and value in values:
+            return value
+        raise ValueError(f"not {what}: {value!r:.60}")
+
+    return Codec(parse)
+
+
+def constant(expected: str) -> Codec:
+    """This very text."""
+    return one_of((expected,), f"{expected!r}")
+
+
+def optional(codec: Codec) -> Codec:
+    """What ``codec`` takes, or null."""
+    return Codec(
+        lambda value: None if value is None else codec.parse(value),
+        lambda value: None if value is None else codec.dump(value),
+    )
+
+
 def _read_time(value: Json) -> datetime:
     if isinstance(value, str) and len(value) == 24 and value[19] == "." and value[23] == "Z":
-        moment = datetime.strptime(f"{value[:23]}000", f"{_TIME}.%f").replace(tzinfo=UTC)
+        moment = datetime.fromisoformat(value[:23]).replace(tzinfo=UTC)
         if write_time(moment) == value:
             return moment
     raise ValueError(f"not a UTC time with milliseconds: {value!r:.60}")
@@ -128,6 +159,7 @@ def write_time(moment: datetime | None) -> str:
     return f"{utc.year:04}{utc.strftime(_TIME[2:])}.{utc.microsecond // 1000:03}Z"
 
 
+FLAG = Codec(_flag)
 TIME = Codec(_read_time, write_time)
 COMMIT = matching("[0-9a-f]{40}|[0-9a-f]{64}", "a commit id")
 CommitId = Annotated[str, COMMIT]
@@ -136,6 +168,7 @@ Digest = Annotated[str, matching("sha256:[0-9a-f]{64}", "a sha256 digest")]
 MaybeDigest = Annotated[str, matching("sha256:[0-9a-f]{64}", "a sha256 digest", empty=True)]
 Number = Annotated[int, Codec(number)]
 Name = Annotated[str, text(256)]
+MaybeName = Annotated[str, text(256, empty=True)]
 Subject = Annotated[str, text(512, empty=True)]
 Message = Annotated[str, text(512, empty=True)]
 Long = Annotated[str, text(2048)]
@@ -192,3 +225,16 @@ def _read_field(key: str, codec: Codec, value: Json) -> Any:
         return codec.parse(value)
     except ValueError as error:
         raise ValueError(f"{key}: {error}") from error
+
+
+def read_body(kind: type[Any], body: bytes, what: str) -> Any:
+    """The dataclass of a body's canonical bytes. Raises BodyFormatError for any other bytes."""
+    try:
+        value = orjson.loads(body)
+        found = read_fields(kind, value)
+        canonical_bytes = canonical(value)
+    except ValueError as error:
+        raise BodyFormatError(f"not {what}: {error}", hint="upgrade, or treat the log as damaged") from error
+    if canonical_bytes != body:
+        raise BodyFormatError(f"not {what}: not in canonical form", hint="treat the log as damaged")
+    return found

@@ -18,6 +18,7 @@ import binascii
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import ClassVar, Self
 
 from reconciler.audit.codes import LogFormatError, LogSignatureError
 from reconciler.model import Signer
@@ -45,8 +46,12 @@ def decode_base64(text: str, what: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class VerifierKey:
-    """A named Ed25519 public key; ``str`` gives the vkey ``<name>+<id>+<base64>``."""
+    """A named Ed25519 public key; ``str`` gives the vkey ``<name>+<id>+<base64>``.
 
+    ``cosignature.CosignatureKey`` is the same of another signature type.
+    """
+
+    algorithm: ClassVar[int] = ED25519
     name: str
     public_key: bytes  # 32 bytes, RFC 8032
 
@@ -59,22 +64,21 @@ class VerifierKey:
     @property
     def key_id(self) -> int:
         """First four bytes of SHA-256(name, newline, type, key)."""
-        seed = self.name.encode() + b"\n" + bytes([ED25519]) + self.public_key
+        seed = self.name.encode() + b"\n" + bytes([self.algorithm]) + self.public_key
         return int.from_bytes(sha256(seed).digest()[:4], "big")
 
     def __str__(self) -> str:
-        return (
-            f"{self.name}+{self.key_id:08x}+{base64.b64encode(bytes([ED25519]) + self.public_key).decode()}"
-        )
+        encoded = base64.b64encode(bytes([self.algorithm]) + self.public_key).decode()
+        return f"{self.name}+{self.key_id:08x}+{encoded}"
 
     @classmethod
-    def parse(cls, vkey: str) -> VerifierKey:
-        """Raises LogFormatError for anything but a vkey with an Ed25519 key and the right id."""
+    def parse(cls, vkey: str) -> Self:
+        """Raises LogFormatError for anything but a vkey of this signature type with the right id."""
         name, key_id, encoded = _parts(vkey, 3)
         raw = decode_base64(encoded, "a verifier key")
-        if raw[0] != ED25519:
+        if raw[0] != cls.algorithm:
             raise LogFormatError(
-                "a verifier key of another type", expected="type 1 (Ed25519)", got=str(raw[0])
+                "a verifier key of another type", expected=f"type {cls.algorithm}", got=str(raw[0])
             )
         key = cls(name, raw[1:])
         if f"{key.key_id:08x}" != key_id:

@@ -3,23 +3,26 @@
 Rules: from the top down, each tile must be what the one above it vouches for, so a finding names the very
 file that is wrong; bundles must match their tiles, entries their schema and the state before them, bodies
 their digests. Then the root is computed again from the entries alone and compared with the checkpoint.
+From a later ``start`` only the tiles, entries and bodies from there on are read (``since``).
 
 ``fleetward audit verify`` prints the report; ``report.ok`` decides its exit code.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from reconciler.audit import codes
+from reconciler.audit.assumed import Past
 from reconciler.audit.checkpoint import PATH
-from reconciler.audit.codes import EntryError, LogDamagedError, LogStorageError
-from reconciler.audit.entry import Entry, decode, digest_of
+from reconciler.audit.codes import BodyFormatError, EntryError, LogDamagedError, LogStorageError
+from reconciler.audit.completeness import Completeness, Tally
+from reconciler.audit.entry import CommitAccepted, Entry, Intent, Outcome, decode, digest_of
 from reconciler.audit.frontier import Frontier, partial_levels
 from reconciler.audit.merkle import leaf_hash, root_of
 from reconciler.audit.note import MAX_NOTE
-from reconciler.audit.reader import load_bundle, load_tile
+from reconciler.audit.provenance import read_provenance
+from reconciler.audit.reader import TreeReader, load_bundle, load_tile
 from reconciler.audit.state import LogState, advance, problem
 from reconciler.audit.store import MAX_BODY, Store, body_path
 from reconciler.audit.tiles import WIDTH, bundle_path, tile_path, width_of
@@ -31,13 +34,18 @@ _Level = dict[int, list[bytes] | None]
 
 @dataclass(frozen=True, slots=True)
 class VerifyReport:
-    """What was verified: ``entries`` and ``bodies`` are counts; ``root`` is the checkpoint's, 32 bytes."""
+    """What was verified, from entry ``start``: ``entries`` and ``bodies`` are counts.
+
+    ``root`` is the checkpoint's, 32 bytes; ``completeness`` is that of what could be read.
+    """
 
     size: int
     root: bytes
     findings: tuple[Finding, ...]
     entries: int
     bodies: int
+    start: int
+    completeness: Completeness
 
     @property
     def ok(self) -> bool:
@@ -49,10 +57,19 @@ class VerifyReport:
 class _Run:
     store: Store
     frontier: Frontier
+    past: Past
+    state: LogState | None
     findings: list[Finding] = field(default_factory=list)
-    state: LogState | None = field(default_factory=LogState)
     entries: int = 0
     seen: set[str] = field(default_factory=set)
+    tally: Tally = field(default_factory=Tally)
+
+    @classmethod
+    def of(cls, store: Store, frontier: Frontier, start: int) -> _Run:
+        tree = TreeReader(store, frontier)
+        past = Past(start, lambda index: _earlier(run, tree, index))
+        run = cls(store, frontier, past, LogState(size=start))
+        return run
 
     def report(self, code: str, path: str, message: str) -> None:
         if len(self.findings) < MAX_FINDINGS:
@@ -60,25 +77,34 @@ class _Run:
             self.findings.append(Finding(code, message, SourceRef(path), subject=path, hint=hint))
 
 
-def verify_log(store: Store, checkpoint: bytes, frontier: Frontier) -> VerifyReport:
+def verify_log(store: Store, checkpoint: bytes, frontier: Frontier, start: int = 0) -> VerifyReport:
     """Verify the log whose signed ``checkpoint`` and right edge were verified when it was opened."""
-    run = _Run(store, frontier)
+    run = _Run.of(store, frontier, start)
     if (store.read(PATH, MAX_NOTE) or b"") != checkpoint:
         run.report(codes.CHECKPOINT_CHANGED, PATH, "the checkpoint has changed since the log was opened")
     tiles = _verify_tiles(run)
     again = Frontier()
-    for n in range((frontier.size + WIDTH - 1) // WIDTH):
+    for n in range(start // WIDTH, (frontier.size + WIDTH - 1) // WIDTH):
         _verify_bundle(run, n, tiles, again)
-    if again.size == frontier.size and again.root() != frontier.root():
+    if start == 0 and again.size == frontier.size and again.root() != frontier.root():
         run.report(codes.ROOT_DIFFERS, PATH, "the root recomputed from the entries is another")
-    return VerifyReport(frontier.size, frontier.root(), tuple(run.findings), run.entries, len(run.seen))
+    return VerifyReport(
+        frontier.size,
+        frontier.root(),
+        tuple(run.findings),
+        run.entries,
+        len(run.seen),
+        start,
+        run.tally.result(),
+    )
 
 
 def _verify_tiles(run: _Run) -> _Level:
-    """All tiles from the top level down; the hashes that level 0 must have, where they are known."""
+    """The tiles over ``start`` and later, from the top down; the hashes that level 0 must have, if known."""
     above: _Level = {}
     for level, partial, _ in reversed(list(partial_levels(run.frontier.size))):
-        here: _Level = {n: _verify_tile(run, level, n, above) for n in range(partial)}
+        first = run.past.start >> 8 * (level + 1)
+        here: _Level = {n: _verify_tile(run, level, n, above) for n in range(first, partial)}
         if run.frontier.edges[level]:
             here[partial] = _verify_edge(run, level, partial)
         above = here
@@ -127,7 +153,8 @@ def _verify_bundle(run: _Run, n: int, tiles: _Level, again: Frontier) -> None:
         index = n * WIDTH + at
         if expected is not None and leaves[at] != expected[at]:
             run.report(codes.BUNDLE_DAMAGED, path, f"entry {index} is not the one that was logged")
-        _verify_entry(run, path, index, row)
+        if index >= run.past.start:
+            _verify_entry(run, path, index, row)
 
 
 def _verify_entry(run: _Run, path: str, index: int, row: bytes) -> None:
@@ -139,27 +166,59 @@ def _verify_entry(run: _Run, path: str, index: int, row: bytes) -> None:
         return
     run.entries += 1
     if run.state is not None:
+        if run.past.start:
+            run.state = run.past.assume(run.state, entry)
         if reason := problem(run.state, index, entry):
             run.report(codes.ENTRY_OUT_OF_ORDER, path, f"entry {index}: {reason}")
         run.state = advance(run.state, entry)
-    for digest in _new_bodies(run, entry):
-        _verify_body(run, index, digest)
+    _verify_bodies(run, index, entry)
 
 
-def _new_bodies(run: _Run, entry: Entry) -> Iterator[str]:
-    for digest in entry.body_digests():
-        if digest not in run.seen:
-            run.seen.add(digest)
-            yield digest
+def _earlier(run: _Run, tree: TreeReader, index: int) -> Entry | None:
+    """The intent at ``index``, before the window; its writes are counted with its outcome."""
+    path = bundle_path(index // WIDTH, width_of(0, index // WIDTH, run.frontier.size))
+    try:
+        entry = decode(tree.bundle(index // WIDTH)[index % WIDTH])
+    except (LogDamagedError, LogStorageError, EntryError) as error:
+        run.report(codes.BUNDLE_DAMAGED, path, f"entry {index}, which an outcome needs: {error.message}")
+        return None
+    if isinstance(entry, Intent):
+        run.tally.intent(index, entry)
+    return entry
 
 
-def _verify_body(run: _Run, index: int, digest: str) -> None:
-    path = body_path(digest)
+def _verify_bodies(run: _Run, index: int, entry: Entry) -> None:
+    bodies = {digest: _read_body(run, index, digest) for digest in entry.body_digests()}
+    match entry:
+        case Intent():
+            run.tally.intent(index, entry)
+        case Outcome():
+            try:
+                run.tally.outcome(entry, bodies.get(entry.body))
+            except BodyFormatError as error:
+                _report_form(run, index, entry.body, error)
+                run.tally.outcome(entry, None)
+        case CommitAccepted():
+            try:
+                for data in filter(None, bodies.values()):
+                    read_provenance(data)
+            except BodyFormatError as error:
+                _report_form(run, index, entry.provenance, error)
+
+
+def _report_form(run: _Run, index: int, digest: str, error: BodyFormatError) -> None:
+    run.report(codes.BODY_INVALID, body_path(digest), f"the body of entry {index}: {error.message}")
+
+
+def _read_body(run: _Run, index: int, digest: str) -> bytes | None:
+    """The body, if it is whole; a body that several entries name is reported once."""
+    path, known = body_path(digest), digest in run.seen
+    run.seen.add(digest)
     try:
         data = run.store.read(path, MAX_BODY)
+        what = "is missing" if data is None else "was altered" if digest_of(data) != digest else ""
     except LogStorageError as error:
-        run.report(codes.BODY_DAMAGED, path, f"the body of entry {index}: {error.message}")
-        return
-    if data is None or digest_of(data) != digest:
-        what = "is missing" if data is None else "was altered"
+        data, what = None, f"cannot be read: {error.message}"
+    if what and not known:
         run.report(codes.BODY_DAMAGED, path, f"the body of entry {index} {what}")
+    return None if what else data

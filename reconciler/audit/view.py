@@ -34,6 +34,7 @@ from reconciler.audit.merkle import consistency_path, inclusion_path, tree_root
 from reconciler.audit.note import MAX_NOTE, VerifierKey
 from reconciler.audit.proof import Proof, format_proof
 from reconciler.audit.reader import TreeReader, load_frontier
+from reconciler.audit.rotation import require_current
 from reconciler.audit.state import LogState, advance
 from reconciler.audit.store import MAX_BODY, Store, body_path
 from reconciler.audit.tiles import WIDTH
@@ -114,6 +115,11 @@ class LogView:
         return self._frontier.root()
 
     @property
+    def keys(self) -> tuple[VerifierKey, ...]:
+        """The public keys that the checkpoint was held against."""
+        return self._keys
+
+    @property
     def vkey(self) -> str:
         """The public key as others' tools take it: ``<origin>+<id>+<base64>``."""
         if not self._keys:
@@ -145,14 +151,31 @@ class LogView:
             raise BodyError(f"the body {digest} {what}", hint="restore it from a copy of the log")
         return data
 
-    def verify(self) -> VerifyReport:
-        """Read and recompute everything; all findings instead of the first error. See ``verify``."""
-        return verify_log(self._store, self.checkpoint, self._frontier)
+    def verify(self, start: int = 0) -> VerifyReport:
+        """Read and recompute everything from entry ``start``; all findings instead of the first error.
+
+        See ``verify``; for a ``start`` above 0 see ``since``.
+        """
+        return verify_log(self._store, self.checkpoint, self._frontier, start)
+
+    def remembered(self, checkpoint: bytes) -> Checkpoint:
+        """A checkpoint of this log from elsewhere, its signature verified; not yet held against this log.
+
+        Raises LogFormatError or LogSignatureError.
+        """
+        return open_checkpoint(checkpoint, self.origin, self._keys)
 
     def state(self) -> LogState:
-        """The fold over all entries. Raises LogBehindError if this machine has seen a longer log."""
+        """The fold over all entries.
+
+        Raises LogBehindError if this machine has seen a longer log, LogSignatureError if a key signed the
+        checkpoint after it was replaced.
+        """
         if self._state is None:
-            self._state = self._fold()
+            state = self._fold()
+            if len(state.keys) > 1:
+                require_current(self.checkpoint, state.public_key)
+            self._state = state
         return self._state
 
     def _fold(self) -> LogState:

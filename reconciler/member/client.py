@@ -25,6 +25,7 @@ from reconciler.member import errors, keeping
 from reconciler.member import observe as observing
 from reconciler.member.apply import Applier
 from reconciler.member.authorization import Authorization, verified
+from reconciler.member.census import Census, census, fetch, require_unmoved
 from reconciler.member.connection import Client
 from reconciler.member.credentials import credential_source
 from reconciler.member.discovery import Kinds
@@ -35,7 +36,7 @@ from reconciler.member.limits import Limits
 from reconciler.member.login import CredentialSource, Host, SecretReader
 from reconciler.member.parent import Parent, declare, write_record
 from reconciler.member.transport import Transport
-from reconciler.model import Clock, Desired, ObjectOutcome, ObjectRef, Observation, Signer
+from reconciler.model import Clock, Desired, Json, ObjectOutcome, ObjectRef, Observation, Signer
 
 _DEFAULTS = Limits()
 
@@ -95,6 +96,21 @@ class Member:
         async with self._operation():
             self._seen = await observing.observe(self._client, desired, deep=deep, adopt_check=adopt_check)
             return self._seen[0]
+
+    async def census(self, *, lists: bool = True) -> Census:
+        """What carries our labels, and the record, by reads alone. Raises RecordError, MemberError."""
+        async with self._operation():
+            return await census(self._client, lists=lists)
+
+    async def fetch(self, wanted: Mapping[ObjectRef, str]) -> Mapping[ObjectRef, Json]:
+        """Whole objects (ref -> API version, "" for any) as far as they exist. Raises MemberError."""
+        async with self._operation():
+            return await fetch(self._client, wanted)
+
+    async def require_unmoved(self, seen: Census) -> None:
+        """No reconcile has written since the census. Raises MovedError, MemberError."""
+        async with self._operation():
+            await require_unmoved(self._client, seen)
 
     async def apply(self, desired: Desired, authorization: Authorization, *, log_index: int) -> ApplyReport:
         """Applies the change set to what the last ``observe`` saw, then writes the record.

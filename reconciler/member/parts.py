@@ -41,9 +41,9 @@ def config_map(
 async def read_part(transport: Transport, digest: str) -> bytes:
     """A part's bytes. Raises RecordError."""
     try:
-        answer = await transport.send(Request("GET", path_of(_part_name(digest))))
+        answer = await transport.send(Request("GET", path_of(part_name(digest))))
     except errors.NotFoundError as error:
-        raise distrust(f"its part {_part_name(digest)} is missing") from error
+        raise distrust(f"its part {part_name(digest)} is missing") from error
     value = answer.json()
     return to_bytes(value.get("binaryData") or {}, "body")
 
@@ -51,7 +51,7 @@ async def read_part(transport: Transport, digest: str) -> bytes:
 async def write_part(transport: Transport, digest: str, part: bytes) -> None:
     """Creates the part, unless it is there."""
     labels = {LABEL_MANAGED_BY: "fleetward", LABEL_RECORD: "part"}
-    body = config_map(_part_name(digest), labels, {}, {"body": to_text(part)})
+    body = config_map(part_name(digest), labels, {}, {"body": to_text(part)})
     path = f"{path_of('')}?fieldManager={FIELD_MANAGER}"
     try:
         await transport.send(Request("POST", path, orjson.dumps(body), accept=METADATA))
@@ -65,18 +65,19 @@ async def listed_parts(transport: Transport) -> set[str]:
     answer = await transport.send(Request("GET", path, accept=LIST))
     with expecting("a metadata list"):
         names = [item["metadata"]["name"] for item in answer.json()["items"] or ()]
-        return {name.removeprefix(_part_name("")) for name in names}
+        return {name.removeprefix(part_name("")) for name in names}
 
 
 async def delete_part(transport: Transport, digest: str) -> None:
     """Deletes the part, if it is there."""
     try:
-        await transport.send(Request("DELETE", path_of(_part_name(digest))))
+        await transport.send(Request("DELETE", path_of(part_name(digest))))
     except errors.NotFoundError:
         return
 
 
-def _part_name(digest: str) -> str:
+def part_name(digest: str) -> str:
+    """The ConfigMap of a part."""
     return f"{PARENT_NAME}-record-{digest}"
 
 

@@ -35,4 +35,49 @@ CODES: dict[str, tuple[str, str]] = {
         "The base of the check has no usable federation.yaml, so nobody is trusted.",
         "Name a base that has one (--against), or mend federation.yaml there first.",
     ),
+    "FW1270": (
+        "No change set explains an object on a member.",
+        "Find who made it (`kubectl get -o yaml --show-managed-fields`, the member's audit log), then delete "
+        "it or put it into the fleet's repository.",
+    ),
+    "FW1271": (
+        "The member has no record.",
+        "A member in mode observe, or one that was never reconciled, has none. Otherwise somebody deleted "
+        "it; `fleetward reconcile` writes a new one.",
+    ),
+    "FW1272": (
+        "The member's record is older than the change set that the log says was applied last.",
+        "The member was restored from a backup, or somebody put an old record back: find out which, then "
+        "`fleetward reconcile --deep`.",
+    ),
+    "FW1273": (
+        "An object on a member is not what its change set says.",
+        "The differences are named. Find who wrote them, then `fleetward reconcile --deep`; what was written "
+        "beside the applied fields stays until its manager or an administrator takes it away.",
+    ),
+    "FW1274": (
+        "The log has no intent of a change set that the member or a later change set names.",
+        "The log was replaced or cut: restore its newest copy. Until then treat the change set as forged.",
+    ),
+    "FW1275": (
+        "A change set says something else than the log's entry, or is for another member.",
+        "Somebody could sign with the reconciler's key: rotate it as after a compromise.",
+    ),
+    "FW1276": (
+        "A change set is of a commit that was not the one accepted last.",
+        "Somebody could sign with the reconciler's key: rotate it as after a compromise.",
+    ),
+    "FW1277": (
+        "What the log accepted does not hold when it is verified again: signatures, approvals or tree.",
+        "`fleetward trust explain` says which commit and why. Revert what should not have been accepted.",
+    ),
+    "FW1278": (
+        "A commit does not compile to what its change set says.",
+        "Verify with the version of fleetward that applied it: annotation applyset.kubernetes.io/tooling of "
+        "ConfigMap federation-system/fleetward. If that says the same, treat the change set as forged.",
+    ),
+    "FW1279": (
+        "An object that the record names is not on the member.",
+        "Somebody deleted it: `fleetward reconcile` makes it again.",
+    ),
 }

@@ -17,6 +17,7 @@ from reconciler.repository.errors import SigningError
 from reconciler.repository.mirror import STATEMENTS
 from reconciler.repository.text import printable
 
+_HINT = "sign as for commits: `git config gpg.format ssh`, `git config user.signingKey KEY.pub`"
 SIGN_TIMEOUT: Final = 300.0  # seconds; a person may have to touch a key
 
 
@@ -29,6 +30,9 @@ def sign_statement(path: Path, text: str, commit: str, *, folder: str, name: str
     _git(path, "tag", "--sign", "--cleanup=verbatim", "--file=-", tag, commit, stdin=f"{text}\n")
     try:
         oid = _git(path, "rev-parse", "--verify", f"refs/tags/{tag}")
+        # git 2.39 says that all is well when it cannot load an SSH key, and makes a tag without a signature
+        if "\n-----BEGIN " not in _git(path, "cat-file", "tag", oid):
+            raise SigningError("git made the statement and did not sign it", hint=_HINT)
         ref = f"{STATEMENTS}/{folder}/{name or oid}"
         _git(path, "update-ref", ref, oid)
     finally:
@@ -55,8 +59,7 @@ def _git(path: Path, *arguments: str, stdin: str = "", timeout: float = SIGN_TIM
         raise SigningError("git did not do it", got=printable(str(error), 200)) from error
     if done.returncode:
         said = printable(done.stderr.decode("utf-8", "backslashreplace").strip().replace("\n", "; "), 400)
-        hint = "sign as for commits: `git config gpg.format ssh`, `git config user.signingKey KEY.pub`"
         raise SigningError(
-            f"git {arguments[0]} failed", got=said or f"exit status {done.returncode}", hint=hint
+            f"git {arguments[0]} failed", got=said or f"exit status {done.returncode}", hint=_HINT
         )
     return done.stdout.decode().strip()

@@ -64,7 +64,12 @@ def ensure(
     names: Iterable[str], report: Callable[[str], None], env: Mapping[str, str] = os.environ
 ) -> dict[str, Path]:
     """Where each of ``names`` is, built first where it is missing; ``report`` gets a line a step."""
-    return {name: _look(_recipe(name), env) or _make(_recipe(name), report, env) for name in names}
+    return {name: ensure_recipe(_recipe(name), report, env) for name in names}
+
+
+def ensure_recipe(recipe: Recipe, report: Callable[[str], None], env: Mapping[str, str] = os.environ) -> Path:
+    """Where a program is that is none of ``RECIPES``, such as a server that only tests start."""
+    return _look(recipe, env) or _make(recipe, report, env)
 
 
 def _recipe(name: str) -> Recipe:

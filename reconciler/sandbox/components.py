@@ -43,6 +43,15 @@ class Layout:
         return self.root / "clusters" / self.name / "kubeconfig"
 
     @property
+    def audit_policy(self) -> Path:
+        return self.root / "clusters" / self.name / "audit-policy.yaml"
+
+    @property
+    def audit_log(self) -> Path:
+        """Its own audit log: audit.k8s.io/v1 events as JSON lines, writes only."""
+        return self.root / "logs" / f"{self.name}.audit.jsonl"
+
+    @property
     def host(self) -> str:
         return f"{self.name}.sandbox.fleetward.test"
 
@@ -54,6 +63,19 @@ class Layout:
 
     def log(self, component: str) -> Path:
         return self.root / "logs" / f"{self.name}.{component}.log"
+
+
+# As a production cluster keeps one: who wrote what, without contents. Blocking is the server's default mode,
+# so an event is in the file before its answer is sent.
+AUDIT_POLICY = """\
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+  - level: Metadata
+    verbs: [create, update, patch, delete, deletecollection]
+  - level: None
+"""
 
 
 def etcd(binary: Path, root: Path, port: int) -> list[str]:
@@ -80,7 +102,9 @@ def api_server(
         f"--client-ca-file={pki / 'ca.crt'}", "--authorization-mode=RBAC", "--allow-privileged=true",
         "--service-cluster-ip-range=10.0.0.0/16", f"--service-account-issuer=https://{layout.host}",
         f"--service-account-key-file={pki / 'tokens.pub'}",
-        f"--service-account-signing-key-file={pki / 'tokens.key'}", *without, *extra,
+        f"--service-account-signing-key-file={pki / 'tokens.key'}",
+        f"--audit-policy-file={layout.audit_policy}", f"--audit-log-path={layout.audit_log}",
+        *without, *extra,
     ]  # fmt: skip
 
 

@@ -7,8 +7,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from reconciler.sandbox import kubeconfig, pki
-from reconciler.sandbox.components import Layout
+from reconciler.sandbox import files, kubeconfig, pki
+from reconciler.sandbox.components import AUDIT_POLICY, Layout
 from reconciler.sandbox.readiness import Client
 
 
@@ -22,12 +22,14 @@ class Member:
     ca_file: Path
     admin_cert: Path
     admin_key: Path
+    audit_log: Path
 
 
 def member_of(layout: Layout, port: int) -> Member:
     """The member whose files ``layout`` names."""
-    pem = [layout.pki / file for file in ("ca.crt", "admin.crt", "admin.key")]
-    return Member(layout.name, f"https://127.0.0.1:{port}", layout.kubeconfig, *pem)
+    ca, cert, key = (layout.pki / file for file in ("ca.crt", "admin.crt", "admin.key"))
+    url = f"https://127.0.0.1:{port}"
+    return Member(layout.name, url, layout.kubeconfig, ca, cert, key, layout.audit_log)
 
 
 def client_of(layout: Layout, port: int) -> Client:
@@ -37,12 +39,13 @@ def client_of(layout: Layout, port: int) -> Client:
 
 
 def make_credentials(layout: Layout, port: int) -> None:
-    """A new authority with what server, administrator and controllers need, and their kubeconfigs."""
+    """A new authority with what server, administrator and controllers need, kubeconfigs, an audit policy."""
     member = member_of(layout, port)
     authority = pki.create(layout.pki, layout.name)
     authority.issue("server", common_name=layout.host, sans=layout.sans)
     admin = authority.issue("admin", common_name="admin", organizations=["system:masters"])
     controllers = authority.issue("controllers", common_name="system:kube-controller-manager")
+    files.write(layout.audit_policy, AUDIT_POLICY.encode())
     pki.key_pair(layout.pki / "tokens.key", layout.pki / "tokens.pub")
     for path, user in ((layout.kubeconfig, admin), (layout.pki / "controllers.kubeconfig", controllers)):
         kubeconfig.write(path, layout.name, member.url, member.ca_file, user.cert, user.key)

@@ -97,8 +97,8 @@ def public_keys(settings: Settings) -> tuple[bytes, ...]:
         raise SettingsError(
             "neither a public nor a private key of the reconciler is known",
             where=str(settings.public_file),
-            hint="set FLEETWARD_PUBLIC_KEY to what `fleetward key show` prints on the reconciler's host; before"
-            " the first commit is trusted, `fleetward trust init` makes the key",
+            hint="set FLEETWARD_PUBLIC_KEY to what `fleetward key show` prints on the reconciler's host;"
+            " before the first commit is trusted, `fleetward trust init` makes the key",
         )
     return (private_key(settings).public_key,)
 

@@ -80,9 +80,10 @@ def find_chain(
 
     Raises AuthorityError, ValidityError, RevokedError, RevocationDataError, SignerListError.
     """
-    found = [chain for authority in authorities if (chain := _chain(authority, leaf, extra, at))]
+    results = [_chain(authority, leaf, extra, at) for authority in authorities]
+    found = [result for result in results if isinstance(result, Chain)]
     if not found:
-        raise _unvouched(leaf, extra, authorities, at)
+        raise _unvouched(leaf, extra, authorities, [str(result) for result in results], at)
     if len(found) > 1:
         names = ", ".join(chain.authority.name for chain in found)
         hint = "list each root once"
@@ -94,29 +95,37 @@ def find_chain(
 
 def _chain(
     authority: X509Authority, leaf: x509.Certificate, extra: Sequence[x509.Certificate], at: datetime
-) -> Chain | None:
+) -> Chain | str:
+    """The chain to a root of this authority, or the library's reason why there is none."""
     builder = verification.PolicyBuilder().store(verification.Store(list(authority.roots))).time(at)
     builder = builder.max_chain_depth(MAX_DEPTH).extension_policies(ca_policy=_ISSUER, ee_policy=_LEAF)
     try:
         verified = builder.build_client_verifier().verify(leaf, [*authority.intermediates, *extra])
-    except (verification.VerificationError, *UNREADABLE):
-        return None
+    except (verification.VerificationError, *UNREADABLE) as error:
+        # Without the certificate's own name, which its maker chose.
+        return f"{authority.name}: {str(error).split(' (encountered')[0].removeprefix('validation failed: ')}"
     # A root that signs by itself would be a chain of one.
-    return Chain(authority, tuple(verified.chain)) if len(verified.chain) > 1 else None
+    alone = f"{authority.name}: a root that signs by itself"
+    return Chain(authority, tuple(verified.chain)) if len(verified.chain) > 1 else alone
 
 
 def _unvouched(
-    leaf: x509.Certificate, extra: Sequence[x509.Certificate], known: Sequence[X509Authority], at: datetime
+    leaf: x509.Certificate,
+    extra: Sequence[x509.Certificate],
+    known: Sequence[X509Authority],
+    reasons: Sequence[str],
+    at: datetime,
 ) -> AuthorityError | ValidityError:
     """Says whether only the time is wrong: then the chain holds when the leaf starts or ends."""
     start, end = leaf.not_valid_before_utc, leaf.not_valid_after_utc
-    if any(_chain(authority, leaf, extra, time) for authority in known for time in (start, end)):
+    others = (_chain(authority, leaf, extra, time) for authority in known for time in (start, end))
+    if any(isinstance(other, Chain) for other in others):
         hint = "sign again with a certificate that is valid, and whose issuers' are"
         expected, got = f"seen from {moment(start)} to {moment(end)}", moment(at)
         return ValidityError("the certificate was not valid then", expected=expected, got=got, hint=hint)
-    names = ", ".join(authority.name for authority in known) or "none is listed"
+    got = "; ".join(reasons)[:300] or "no authority is listed"
     hint = "list its root (and intermediates) in federation.yaml, if it may certify who signs"
-    return AuthorityError("no authority issued the certificate for this", expected=names, hint=hint)
+    return AuthorityError("no authority vouches for the certificate", got=got, hint=hint)
 
 
 def _load(name: str, pem: str) -> list[x509.Certificate]:

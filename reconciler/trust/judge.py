@@ -1,10 +1,13 @@
 """A range of commits judged: by whom each is signed, who agreed to it, and what trust root that leaves.
 
 Rules:
-- Every commit is judged, on all sides of a merge, by the trust root before it. A commit of the first-parent
-  line that changes the root is judged by the old one; what comes after it, by the new one.
+- Every commit is judged, on all sides of a merge, by the trust root before it: the newest of the root before
+  the range, that of the first-parent line where the commit came in, and those that its own parents agreed on.
+  A commit that changes the root is judged by the old one; what comes after it, by the new one.
+- A root counts only once people of the root before it agreed to it, in a commit of the range that authors
+  federation.yaml. What a branch from before the range has in its federation.yaml never judges anything.
 - The root's version grows by one with every change of it. A root that is older than one of its parents' is a
-  rollback, however well it is signed.
+  rollback, however well it is signed; so is another root of the same version, brought in by a merge.
 - A forge may merge: its commits author nothing (``repository.authorship``).
 - A path rule needs people: who signed the commit and who approved it, each once. Approvals that cannot be
   believed count as if they were not there, and are shown.
@@ -13,7 +16,7 @@ Rules:
 Steps for one commit: 1. the signature; 2. a forge merges only; 3. the root's version; 4. the path rules.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -31,7 +34,7 @@ from reconciler.trust.errors import (
     StatementError,
 )
 from reconciler.trust.keyring import keyring_of
-from reconciler.trust.rules import lacking, rules_for
+from reconciler.trust.rules import FEDERATION, lacking, rules_for
 from reconciler.trust.statements import Approval
 
 
@@ -128,55 +131,67 @@ class Case:
     repository: str
     ref: str
     at: datetime
-    _effective: dict[str, TrustRoot] = field(default_factory=dict)
+    _effective: dict[str, TrustRoot] = field(default_factory=dict)  # as read; an unreadable one its parent's
+    _agreed: dict[str, TrustRoot] = field(default_factory=dict)  # in force after a commit of the range
+    _parents: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _covered: dict[str, frozenset[str]] = field(default_factory=dict)
+    _known: dict[TrustRoot, list[tuple[SignedApproval, VerifiedSigner]]] = field(default_factory=dict)
     _notes: dict[str, Finding] = field(default_factory=dict)
 
     def judge(self) -> Judgement:
         """Judge every commit. Raises SignerListError or RevocationDataError for an unusable trust root."""
         self._effective = dict(self.roots)
+        self._parents = {commit.id: commit.parents for commit in self.commits}
         self._covered = {one.id: self._coverage(one.approval) for one in self.approvals}
         verdicts: dict[str, CommitVerdict] = {}
         root = self.root
-        for root, commits in self._segments():
-            keyring_of(root)
-            approvals = self._believed(root)
-            verdicts |= {commit.id: self._judge(commit, root, approvals) for commit in commits}
+        for line, commits in self._line():
+            for commit in commits:
+                verdicts[commit.id] = self._judge_next(commit, root)
+            root = _newest([root, self._agreed[line]])
         ordered = tuple(verdicts[commit.id] for commit in self.commits)
-        tip = next((c.root for c in self.commits if c.id == self.head), None)
-        return Judgement(ordered, tip or root, tuple(self._notes.values()))
+        tip = next((c.root for c in self.commits if c.id == self.head), None) or root
+        keyring_of(tip)
+        return Judgement(ordered, tip, tuple(self._notes.values()))
 
-    def _segments(self) -> list[tuple[TrustRoot, list[Candidate]]]:
-        """Each trust root of the first-parent line, with the commits that it judges."""
-        by_id = {commit.id: commit for commit in self.commits}
+    def _line(self) -> list[tuple[str, list[Candidate]]]:
+        """The first-parent line, oldest first: each commit with all that came in with it, parents first."""
         line, at = [], self.head
-        while at in by_id:
-            line.append(by_id[at])
-            at = by_id[at].parents[0] if by_id[at].parents else ""
-        root, left, found = self.root, set(by_id), []
+        while at in self._parents:
+            line.append(at)
+            at = next(iter(self._parents[at]), "")
+        came: dict[str, str] = {}  # commit -> that of the line with which it came in
         for commit in reversed(line):
-            if commit.root and commit.root.digest != root.digest:
-                mine = self._reach(commit.id, left)
-                found.append((root, [c for c in self.commits if c.id in mine]))
-                left -= mine
-                root = commit.root
-        return [*found, (root, [c for c in self.commits if c.id in left])]
+            came |= dict.fromkeys(self._reach(commit, self._parents.keys() - came.keys()), commit)
+        found: dict[str, list[Candidate]] = {commit: [] for commit in reversed(line)}
+        for candidate in self.commits:
+            found[came[candidate.id]].append(candidate)
+        return list(found.items())
 
-    def _reach(self, start: str, within: Iterable[str]) -> set[str]:
+    def _reach(self, start: str, within: Collection[str]) -> set[str]:
         """The commits of ``within`` that ``start`` reaches, itself included."""
-        parents = {c.id: c.parents for c in self.commits}
-        within, found, queue = set(within), set(), [start]
+        found, queue = set(), [start]
         while queue:
             commit = queue.pop()
             if commit in within and commit not in found:
                 found.add(commit)
-                queue += parents[commit]
+                queue += self._parents[commit]
         return found
 
+    def _judge_next(self, commit: Candidate, line: TrustRoot) -> CommitVerdict:
+        """Judge a commit whose parents were judged; ``line`` is the root where it came in."""
+        root = _newest([line, *(self._agreed[p] for p in commit.parents if p in self._agreed)])
+        keyring_of(root)
+        if root not in self._known:
+            self._known[root] = self._believed(root)
+        verdict = self._judge(commit, root, self._known[root])
+        changed = commit.root is not None and FEDERATION in commit.paths
+        self._agreed[commit.id] = _newest([root, commit.root]) if changed and commit.root else root
+        return verdict
+
     def _coverage(self, approval: Approval) -> frozenset[str]:
-        everything = {commit.id for commit in self.commits}
-        reached = self._reach(approval.commit, everything)
-        return frozenset(reached - self._reach(approval.base, everything))
+        reached = self._reach(approval.commit, self._parents)
+        return frozenset(reached - self._reach(approval.base, self._parents))
 
     def _believed(self, root: TrustRoot) -> list[tuple[SignedApproval, VerifiedSigner]]:
         found = []
@@ -215,7 +230,7 @@ class Case:
         if forge and commit.paths:
             findings.append(_forge_error(commit, signer))
         # 3. The root's version.
-        findings += self._version_errors(commit)
+        findings += self._version_errors(commit, root)
         # 4. The path rules.
         given = [
             Approver(who, one.id, one.digest) for one, who in approvals if commit.id in self._covered[one.id]
@@ -236,21 +251,31 @@ class Case:
             tuple(_finding(error, commit.id) for error in findings),
         )
 
-    def _version_errors(self, commit: Candidate) -> list[TrustError]:
-        """What is wrong with the version of the commit's root; an unreadable one counts as its parent's."""
-        before = [self._effective[p] for p in commit.parents if p in self._effective]
-        newest = max((root.version for root in before), default=0)
-        last = next((root for root in before if root.version == newest), None)
+    def _version_errors(self, commit: Candidate, root: TrustRoot) -> list[TrustError]:
+        """What is wrong with the version of the commit's root; an unreadable one counts as its parent's.
+
+        A merge is held against ``root`` too, which judges it: a parent's root may be one that nobody of the
+        accepted one agreed to. So is a commit whose parents have none.
+        """
+        before = [self._effective[p] for p in commit.parents if p in self._effective] or [root]
+        if len(commit.parents) > 1:
+            before = [root, *(one for one in before if one.version > root.version)]
+        last = _newest(before)
         effective = commit.root or last
-        if effective is not None:
-            self._effective[commit.id] = effective
-        if commit.root is None or last is None:
-            return []
-        version = commit.root.version
-        if version < newest:
-            return [_rollback(version, newest)]
-        same = any(commit.root.digest == root.digest for root in before if root.version == newest)
-        return [] if same or version == newest + 1 else [_not_next(version, newest)]
+        self._effective[commit.id] = effective
+        if effective.version < last.version:
+            return [_rollback(effective.version, last.version)]
+        same = any(effective.digest == one.digest for one in before if one.version == last.version)
+        return (
+            []
+            if same or effective.version == last.version + 1
+            else [_not_next(effective.version, last.version)]
+        )
+
+
+def _newest(roots: Sequence[TrustRoot]) -> TrustRoot:
+    """The root of the highest version, the first of equals."""
+    return max(roots, key=lambda root: root.version)
 
 
 def _rule(rule: PathRule, paths: tuple[str, ...], agreed: Sequence[TrustedSigner]) -> RuleVerdict:

@@ -74,7 +74,7 @@ def verify(
     _check_revocations(certificate, key, at + SKEW)
     shown = certificate.as_of(at + SKEW, key)
     _check_expiry(shown, certificate, key, at)
-    _check_message(shown, packet, message, certificate, key)
+    _check_message(shown, packet, message, (certificate.fingerprint, key.name), signature.hints_at(message))
     return VerifiedOpenPgp(certificate.fingerprint, key.name, created)
 
 
@@ -170,18 +170,21 @@ def _expiration(shown: bytes, certificate: OpenPgpCertificate) -> datetime | Non
 
 
 def _check_message(
-    shown: bytes, packet: bytes, message: bytes, certificate: OpenPgpCertificate, key: Part
+    shown: bytes, packet: bytes, message: bytes, expected: tuple[str, str], hinted: bool
 ) -> None:
+    """The library verifies ``packet`` over ``message`` with the ``expected`` (certificate, key), alone."""
     import pysequoia
 
     hint = "the commit or its signature was altered: do not merge, find out where it came from"
-    failure = BadSignatureError("signature does not match", got=key.name, hint=hint)
+    failure = BadSignatureError("signature does not match", got=expected[1], hint=hint)
+    if not hinted:
+        raise failure
     with library(failure):
         cert = _cert(shown)
         signature = pysequoia.Sig.from_bytes(packet)
         found = pysequoia.verify(message, lambda _names: [cert], signature=signature).valid_sigs
         names = [(one.certificate, one.signing_key) for one in found]
-    if names != [(certificate.fingerprint, key.name)]:
+    if names != [expected]:
         raise failure
 
 

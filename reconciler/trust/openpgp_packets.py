@@ -16,6 +16,7 @@ Nothing here checks a signature: pysequoia does.
 """
 
 import base64
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -59,6 +60,8 @@ class SignaturePacket:
     hashed: Mapping[int, bytes]
     unhashed: Mapping[int, bytes]
     critical: frozenset[int]  # types of hashed subpackets that must be understood
+    covered: bytes  # what of the packet is signed itself
+    prefix: bytes  # the first two bytes of the digest, as a hint
 
     @property
     def created(self) -> datetime:
@@ -84,6 +87,12 @@ class SignaturePacket:
     def soft(self) -> bool:
         """A revocation that counts from its time on; every other one counts always, also without a reason."""
         return self.hashed.get(REASON, b"\0")[:1] in {bytes([reason]) for reason in _SOFT_REASONS}
+
+    def hints_at(self, message: bytes) -> bool:
+        """Whether the hint fits this message: nothing covers it, so any other value could stand there."""
+        trailer = b"\x04\xff" + len(self.covered).to_bytes(4, "big")
+        digest = hashlib.new(HASHES[self.hash_algorithm], message + self.covered + trailer).digest()
+        return digest[:2] == self.prefix
 
     def issuers(self) -> Iterator[tuple[int, str]]:
         """(FINGERPRINT or ISSUER, hex) of the key it claims to be made by. Raises WireError."""
@@ -151,10 +160,21 @@ def parse_signature(body: bytes) -> SignaturePacket:
     version, kind, key_algorithm, hash_algorithm = reader.take(4)
     if version != 4:
         raise WireError(f"a signature of version {version}")
-    hashed = list(_subpackets(reader.take(int.from_bytes(reader.take(2), "big"))))
+    size = int.from_bytes(reader.take(2), "big")
+    hashed = list(_subpackets(reader.take(size)))
     unhashed = list(_subpackets(reader.take(int.from_bytes(reader.take(2), "big"))))
-    critical = frozenset(kind for kind, must, _ in hashed if must)
-    return SignaturePacket(kind, key_algorithm, hash_algorithm, _once(hashed), _once(unhashed), critical)
+    if any(must for _, must, _ in unhashed):
+        raise WireError("a critical subpacket that is not covered")
+    return SignaturePacket(
+        kind,
+        key_algorithm,
+        hash_algorithm,
+        _once(hashed),
+        _once(unhashed),
+        frozenset(kind for kind, must, _ in hashed if must),
+        body[: 6 + size],
+        reader.take(2),
+    )
 
 
 def weakness(body: bytes) -> str:

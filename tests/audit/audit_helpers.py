@@ -19,6 +19,7 @@ from reconciler.audit.entry import (
     FindingNote,
     GateSummary,
     Intent,
+    MemberRefused,
     Outcome,
     OutcomeResult,
     PlanCounts,
@@ -27,7 +28,7 @@ from reconciler.audit.entry import (
 )
 from reconciler.audit.log import Log
 from reconciler.audit.store_directory import DirectoryStore
-from reconciler.model import Clock
+from reconciler.model import Clock, Finding
 
 ORIGIN = "fleet.example/log"
 REF = "refs/heads/main"
@@ -95,6 +96,14 @@ def refused(n: int, previous: int) -> CommitRefused:
     return CommitRefused(actor="ci", commit=commit(n), previous=commit(previous), findings=(note,), count=1)
 
 
+def refused_member(cluster: str = "member-a", n: int = 1, gate: GateSummary | None = None) -> MemberRefused:
+    finding = Finding("FW1601", "the plan deletes 9 of 10 objects", subject=cluster)
+    return MemberRefused.of(
+        actor="ci", cluster=cluster, commit=commit(n), findings=[finding], cluster_uid=f"uid-{cluster}",
+        gate=gate,
+    )  # fmt: skip
+
+
 def intent(cluster: str, sequence: int, body: bytes, n: int = 1) -> Intent:
     return Intent(
         actor="ci",
@@ -104,6 +113,7 @@ def intent(cluster: str, sequence: int, body: bytes, n: int = 1) -> Intent:
         change_set=digest_of(body),
         sequence=sequence,
         counts=PlanCounts(create=sequence),
+        gate=GateSummary("sha256:gate", 12),
     )
 
 

@@ -1,22 +1,22 @@
 """Run as a program: append to a log for ever and say what was appended; made to be killed.
 
-``audit_writer.py DIR NAME``: each line of stdout is ``<index> <objects[0]>``, written after ``append``
+``audit_writer.py PLACE NAME``: each line of stdout is ``<index> <objects[0]>``, written after ``append``
 returned. Entries are told apart by NAME and a number.
 """
 
 import random
 import sys
 from dataclasses import replace
-from pathlib import Path
 
-from audit_helpers import drift, open_log
+from audit_helpers import drift
+from audit_places import open_place
 
 from reconciler.audit.entry import digest_of, outcomes_body
 from reconciler.model import ObjectOutcome, ObjectRef, ObjectResult
 
 
-def main(directory: Path, name: str) -> None:
-    log = open_log(directory)
+def main(place: str, name: str) -> None:
+    log = open_place(place)
     number = 0
     while True:
         batch = []
@@ -31,4 +31,4 @@ def main(directory: Path, name: str) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    main(sys.argv[1], sys.argv[2])

@@ -7,7 +7,17 @@ from datetime import UTC, datetime, timedelta, timezone
 import jsonschema_rs
 import orjson
 import pytest
-from audit_helpers import UNHURRIED, a_run, commit, drift, trust
+from audit_helpers import (
+    ORIGIN,
+    SIGNER,
+    UNHURRIED,
+    KeySigner,
+    a_run,
+    commit,
+    drift,
+    refused_member,
+    trust,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,6 +28,7 @@ from reconciler.audit.entry import (
     Drift,
     Outcome,
     OutcomeResult,
+    RotationReason,
     decode,
     digest_of,
     encode,
@@ -25,13 +36,20 @@ from reconciler.audit.entry import (
     to_json,
 )
 from reconciler.audit.fields import canonical, clip, json_size, write_time
+from reconciler.audit.note import VerifierKey
+from reconciler.audit.rotation import rotated
 from reconciler.model import Finding, ObjectOutcome, ObjectRef, ObjectResult, SourceRef
 from reconciler.product import product_root
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, 89_999, UTC)
 SCHEMA = json.loads((product_root() / "schemas/log/entry-v1.json").read_text())
 VALIDATOR = jsonschema_rs.Draft202012Validator(SCHEMA)
+ROTATED = rotated(
+    ORIGIN, str(VerifierKey(ORIGIN, SIGNER.public_key)), KeySigner(b"n" * 32), actor="ann",
+    reason=RotationReason.ROTATION, index=7, root=bytes(32), old_signer=SIGNER,
+)  # fmt: skip
 SAMPLES = [stamp(entry, NOW) for (entry, _), _ in zip(a_run(), range(6), strict=False)]
+SAMPLES += [stamp(ROTATED, NOW), stamp(refused_member(), NOW)]
 
 
 def test_samples_have_every_kind_and_the_schema_knows_them():

@@ -1,12 +1,13 @@
 """The fold, the rules of succession, and the cache of the fold."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
 import pytest
 from audit_helpers import (
+    ORIGIN,
     KeySigner,
     a_run,
     accepted,
@@ -17,6 +18,7 @@ from audit_helpers import (
     open_log,
     outcome,
     refused,
+    refused_member,
     ticking_clock,
     trust,
 )
@@ -25,6 +27,7 @@ from reconciler.audit.codes import EntryError, LogBehindError, LogForkedError
 from reconciler.audit.entry import Entry, OutcomeResult, stamp
 from reconciler.audit.log import Log
 from reconciler.audit.state import LogState, advance, problem
+from reconciler.audit.state_cache import load
 from reconciler.audit.store_directory import DirectoryStore
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -92,6 +95,58 @@ def test_what_may_follow():
 
 def test_the_last_ten_refusals_are_kept():
     assert [r.index for r in fold(*[refused(n, 1) for n in range(30)]).refused] == list(range(20, 30))
+
+
+def test_heads_are_remembered_from_when_they_were_first_refused():
+    state = advance(fold(trust()), stamp(refused(2, 1), NOW))
+    later = NOW + timedelta(hours=1)
+    for n in (2, 3, 2):
+        state = advance(state, stamp(refused(n, 1), later))
+    assert [(head.commit, head.time) for head in state.seen] == [(commit(2), NOW), (commit(3), later)]
+    assert (state.first_seen(commit(2)), state.first_seen(commit(4))) == (NOW, None)
+    assert advance(state, stamp(accepted(4, 1), later)).seen == ()
+    assert advance(state, stamp(trust(), later)).seen == ()
+
+
+def test_the_first_thousand_refused_heads_stay():
+    state = fold(trust(), *[refused(n, 1) for n in range(2, 1100)])
+    assert [head.commit for head in state.seen] == [commit(n) for n in range(2, 1002)]
+    assert len(state.refused) == 10
+
+
+def test_a_members_refusal_lasts_until_an_intent():
+    before = [trust(), intent("a", 1, b"x"), outcome("a", 1), refused_member("a", 7), refused_member("b")]
+    state = fold(*before)
+    refusal = state.cluster("a").refused
+    assert refusal and (refusal.index, refusal.commit, refusal.time, refusal.count) == (3, commit(7), NOW, 1)
+    assert refusal.summary == "FW1601: the plan deletes 9 of 10 objects"
+    assert state.cluster("a").applied and state.cluster("a").applied.index == 1
+    state = advance(state, stamp(outcome("a", 1), NOW))
+    assert state.cluster("a").refused == refusal
+    state = advance(state, stamp(intent("a", 2, b"y"), NOW))
+    assert (state.cluster("a").refused, state.cluster("b").refused.index) == (None, 4)
+
+
+def test_the_trust_root_never_goes_back():
+    third = replace(accepted(2, 1), root_version=3)
+    state = fold(replace(trust(), root_version=2), third)
+    assert state.root_version == 3
+    older = replace(accepted(3, 2), root_version=2)
+    assert "version is 3, and 2 is older" in problem(state, state.size, older)
+    assert problem(state, state.size, replace(older, root_version=3)) == ""
+    assert problem(state, state.size, replace(older, root_version=4)) == ""
+    first = fold(replace(trust(), root_version=2))
+    assert "is older" in problem(first, 1, accepted(2, 1))
+
+
+def test_all_of_the_state_is_in_the_cache(tmp_path: Path):
+    log = open_log(tmp_path / "log")
+    log.append([replace(trust(), root_version=2), refused(5, 1), refused_member(), refused_member("b")])
+    cache = tmp_path / "state.json"
+    state = open_log(tmp_path / "log", state_cache=cache).state()
+    assert (state.root_version, len(state.seen), len(state.clusters)) == (2, 1, 2)
+    loaded = load(cache, ORIGIN)
+    assert loaded and loaded.state == state
 
 
 def test_a_log_refuses_what_does_not_follow_and_stays_usable(tmp_path: Path):

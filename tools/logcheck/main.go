@@ -1,10 +1,11 @@
 // Command logcheck verifies a fleetward log with code that is not fleetward's.
 //
-//	logcheck [-samples 50] [-old SIZE:HEXROOT]... [-proof FILE:ENTRYFILE]... DIR VKEY
+//	logcheck [-samples 50] [-old SIZE:HEXROOT]... [-proof FILE:ENTRYFILE]... [-cosigned VKEY]... DIR VKEY
 //
 // Two independent readers look at the same directory:
 //   - golang.org/x/mod/sumdb: the checkpoint's note signature, tiles, inclusion of the first, the last and
-//     random entries, consistency with the earlier heads given with -old;
+//     random entries, consistency with the earlier heads given with -old, and that each witness given with
+//     -cosigned has cosigned the checkpoint (cosignature/v1, transparency-dev/formats);
 //   - tessera's fsck: every bundle and every tile, and the root recomputed from all entries.
 //
 // It prints one JSON object {"size", "sumdb", "fsck"}, where "" means that the reader found nothing, and
@@ -39,10 +40,11 @@ func (t *texts) String() string     { return strings.Join(*t, " ") }
 func (t *texts) Set(s string) error { *t = append(*t, s); return nil }
 
 func main() {
-	var heads, proofs texts
+	var heads, proofs, witnesses texts
 	samples := flag.Int("samples", 50, "entries whose inclusion is proven, besides the first and the last")
 	flag.Var(&heads, "old", "an earlier head SIZE:HEXROOT that the log must be consistent with")
 	flag.Var(&proofs, "proof", "a tlog-proof file and its entry, PROOFFILE:ENTRYFILE")
+	flag.Var(&witnesses, "cosigned", "the verifier key of a witness that must have cosigned the checkpoint")
 	flag.Parse()
 	if flag.NArg() != 2 {
 		flag.Usage()
@@ -53,6 +55,9 @@ func main() {
 	tree, err := openCheckpoint(filepath.Join(dir, "checkpoint"), vkey)
 	if err == nil {
 		err = checkTree(dir, tree, *samples, heads)
+	}
+	if err == nil {
+		err = checkCosigned(dir, witnesses)
 	}
 	for _, pair := range proofs {
 		if err == nil {

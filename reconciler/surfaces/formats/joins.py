@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from reconciler.audit.codes import CODES
-from reconciler.audit.kube_audit import KubeEvent
+from reconciler.audit.kube_event import KubeEvent
 from reconciler.model import Severity
 from reconciler.pipeline.claims import Claim
 from reconciler.pipeline.joined import Joined, JoinFinding, Window

@@ -120,7 +120,8 @@ def import_command(repo: Path, file: Path, roles: tuple[str, ...]) -> int:
         for one in found.signers:
             if one.is_authority:
                 _add_authority(spec, one.key_text, one.line)
-            for name in one.principals:
+            # A key belongs to one person; a CA certifies each name apart.
+            for name in one.principals if one.is_authority else one.principals[:1]:
                 root_edit.add_signer(
                     spec,
                     name,

@@ -44,8 +44,8 @@ class Team:
         text = fleet_files.role(name, verbs=["get"])
         return self.repo.commit({f"policies/rbac/{name}.yaml": text}, by=by)
 
-    def approve(self, commit: str, by: str, base: str = "", **fields: str) -> str:
-        """A signed approval; its ref."""
+    def signing(self, by: str) -> None:
+        """Git's own settings in the clone, as this person has them."""
         person = self.repo.person(by)
         for key, value in {
             "gpg.format": "ssh",
@@ -54,6 +54,10 @@ class Team:
             "user.email": person.email,
         }.items():
             self.repo.git("config", key, value)
+
+    def approve(self, commit: str, by: str, base: str = "", **fields: str) -> str:
+        """A signed approval; its ref."""
+        self.signing(by)
         said = {"repository": "test-fleet", "ref": "refs/heads/main", "commit": commit, **fields}
         text = write(Approval(**said, base=base or self.base))
         return sign_statement(self.repo.path, text, commit, folder=f"approvals/{commit}")

@@ -1,0 +1,20 @@
+"""Every attack starts with a fleet that was trusted; all of them need a real OPA."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from attack_kit import Fleet
+
+
+@pytest.fixture
+def make(tmp_path: Path, opa: str) -> Callable[..., Fleet]:
+    """Makes a fleet with other rules, trust or files."""
+    return lambda **more: Fleet(tmp_path / "victim", **more)
+
+
+@pytest.fixture
+def fleet(make: Callable[..., Fleet]) -> Fleet:
+    return make()

@@ -1,0 +1,87 @@
+"""Stale root: a branch that is older than the last accepted trust root brings its old root along.
+
+Somebody was removed from the root, with a key that is known to be stolen. A branch from before that still
+has the old root. The thief builds on it and merges so that the old branch is the first parent, the line along
+which trust roots are followed. The root must not move back to the old one, not even for one commit.
+"""
+
+from __future__ import annotations
+
+import fleet_files
+import pytest
+from attack_kit import PEOPLE, Fleet, subjects
+
+pytestmark = pytest.mark.real
+LEFT = {name: roles for name, roles in PEOPLE.items() if name != "dave"}
+
+
+@pytest.fixture
+def left(fleet: Fleet) -> Fleet:
+    """Dave was removed, and that was accepted; ``work`` is carol's branch from before, signed by her."""
+    fleet.branch("work")
+    fleet.change("work", by="carol")
+    fleet.main()
+    fleet.repo.commit({"federation.yaml": fleet.federation(LEFT, version=2)})
+    fleet.accepted()
+    return fleet
+
+
+def test_a_removed_signer_on_an_old_branch(left: Fleet) -> None:
+    removed = left.repo.head("main")
+    left.repo.git("checkout", "-q", "work")
+    stolen = left.change("stolen", by="dave")
+    merge = left.repo.merge("main", by="dave")
+    left.repo.git("branch", "-f", "main", merge)
+    found = left.refused("FW1206")
+    assert subjects(found) == {stolen, merge}
+    left.repo.git("branch", "-f", "main", removed)
+    left.reconcile()
+
+
+def test_the_old_root_does_not_judge_its_own_successor(left: Fleet) -> None:
+    """Version 2 a second time: as good as the first by its number and by the old root, and the thief's."""
+    left.repo.git("checkout", "-q", "work")
+    people = {"dave": ["security"], "mallory": ["security"]}
+    coup = left.repo.commit({"federation.yaml": left.federation(people, version=2)}, by="dave")
+    who = ("-c", "user.name=x", "-c", "user.email=x@x")
+    left.repo.git(*who, "merge", "-q", "--no-ff", "--no-commit", "-s", "ours", "main")
+    merge = left.repo.commit({}, by="mallory")
+    left.repo.git("branch", "-f", "main", merge)
+    found = left.refused("FW1206", "FW1262")
+    assert subjects([f for f in found if f.code == "FW1206"]) == {coup, merge}
+
+
+def test_a_second_root_of_the_same_version_by_good_people(left: Fleet) -> None:
+    """Nobody is removed by merging a root that was never compared with the accepted one."""
+    left.repo.git("checkout", "-q", "work")
+    left.repo.commit({"federation.yaml": left.federation({**PEOPLE, "erin": []}, version=2)}, by="alice")
+    who = ("-c", "user.name=x", "-c", "user.email=x@x")
+    left.repo.git(*who, "merge", "-q", "--no-ff", "--no-commit", "-s", "ours", "main")
+    merge = left.repo.commit({}, by="alice")
+    left.repo.git("branch", "-f", "main", merge)
+    found = left.refused("FW1262")
+    assert merge in subjects(found)
+
+
+def test_an_old_branch_by_good_people_is_welcome(left: Fleet) -> None:
+    left.repo.git("checkout", "-q", "work")
+    merge = left.repo.merge("main", by="carol")
+    left.repo.git("branch", "-f", "main", merge)
+    left.accepted()
+    assert left.root_version() == 2
+
+
+def test_a_jump_of_the_version_from_nowhere(fleet: Fleet) -> None:
+    """Versions grow by one also where no parent has a root to compare with."""
+    fleet.repo.git("checkout", "-q", "--orphan", "island")
+    files = {**fleet_files.fleet({}), "federation.yaml": fleet.federation(version=900_000)}
+    fleet.repo.commit(files, by="alice")
+    fleet.approve(fleet.repo.head(), "bob")
+    who = ("-c", "user.name=x", "-c", "user.email=x@x")
+    args = ("merge", "-q", "--no-ff", "--no-commit", "-s", "ours", "--allow-unrelated-histories", "main")
+    fleet.repo.git(*who, *args)
+    merge = fleet.repo.commit({}, by="alice")
+    fleet.approve(merge, "bob")
+    fleet.repo.git("branch", "-f", "main", merge)
+    with pytest.raises(AssertionError):
+        fleet.accepted()
