@@ -20,7 +20,7 @@ _MAX_TEXT = 100_000
 _CODE = re.compile(r"<Code>([A-Za-z0-9.]{1,64})</Code>")
 _STATUS = re.compile(r"status(?: code)?: (\d{3})\b")
 _KIND = re.compile(r"kind: (Timeout|Connect|Interrupted)\b")
-_CERTIFICATE = re.compile(r"invalid peer certificate: ([A-Za-z]{1,40})")
+_CERTIFICATE = re.compile(r"InvalidCertificate\(\s*([A-Za-z]{1,40})")
 _METADATA = re.compile(r"/latest/(?:api/token|meta-data)")
 
 _KEYS = "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, or the role of this host"

@@ -114,7 +114,8 @@ class Applier:
         return None
 
     def _fail(self, ref: ObjectRef, error: MemberError, result: ObjectResult = ObjectResult.FAILED) -> None:
-        self.outcomes[ref] = ObjectOutcome(ref, result, error=str(error))
+        audit_id = error.audit_id if isinstance(error, errors.ReplyError) else ""
+        self.outcomes[ref] = ObjectOutcome(ref, result, audit_id=audit_id, error=str(error))
 
     def _patience(self, ref: ObjectRef) -> float:
         # An established CRD may take a moment until it is served.

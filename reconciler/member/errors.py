@@ -56,11 +56,15 @@ CODES: dict[str, tuple[str, str]] = {
 
 
 class ReplyError(MemberError):
-    """What one request to one API server came to; ``retry_after`` is in seconds."""
+    """What one request to one API server came to; ``retry_after`` is in seconds.
+
+    ``audit_id`` is the Audit-ID that a write carried: it may have arrived all the same.
+    """
 
     failover: ClassVar[bool] = False
     transient: ClassVar[bool] = False
     retry_after: float | None = None
+    audit_id: str = ""
 
 
 class UnreachableError(ReplyError):

@@ -151,6 +151,7 @@ class Transport:
             try:
                 return await self._round(request)
             except errors.ReplyError as error:
+                error.audit_id = request.audit_id
                 if not error.transient or attempt + 1 == self._limits.tries:
                     raise
                 await asyncio.sleep(self._pause(attempt, error.retry_after))

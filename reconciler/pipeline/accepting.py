@@ -87,10 +87,16 @@ def as_finding(error: FleetwardError, subject: str) -> Finding:
 async def refuse(
     journal: Journal, writes: WritePorts, head: str, accepted: str, findings: tuple[Finding, ...]
 ) -> None:
-    """Log the refusal, once: a schedule meets the same bad commit again and again."""
-    known = writes.log.state().refused
-    if known and (known[-1].commit, known[-1].count) == (head, len(findings)):
-        return
+    """Log the refusal, once: a schedule meets the same bad commit again and again.
+
+    Once until something else is logged, or until the same commit is refused for another reason.
+    """
+    state = writes.log.state()
+    if state.refused:
+        last = state.refused[-1]
+        same = (last.commit, last.count, last.summary.partition(":")[0])
+        if last.index == state.size - 1 and same == (head, len(findings), findings[0].code):
+            return
     entry = CommitRefused.of(actor=writes.actor, commit=head, previous=accepted, findings=findings)
     await journal.append(entry)
 

@@ -7,7 +7,7 @@ intent without an outcome and settles it by what the member's own record proves 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from reconciler.audit.entry import Drift, Entry, GateSummary, Intent, Outcome, OutcomeResult, PlanCounts
 from reconciler.documents import Cluster
@@ -33,7 +33,13 @@ from reconciler.trust import SignedChangeSet
 
 
 async def carry_out(
-    run: Deployment, cluster: Cluster, member: Member, desired: Desired, plan: Plan, seen: Observation
+    run: Deployment,
+    cluster: Cluster,
+    member: Member,
+    desired: Desired,
+    plan: Plan,
+    seen: Observation,
+    drift: Sequence[ObjectRef],
 ) -> MemberResult:
     """Steps 4 to 6 of ``deploy``, for a plan with changes. Raises AuditError."""
     # 4. The gate and the guards judge the changes.
@@ -64,10 +70,9 @@ async def carry_out(
         signer=run.writes.signer,
     )
     entries: list[Entry] = []
-    if plan.drift:
-        refs = [change.ref for change in plan.drift]
+    if drift:
         commit = run.checked.commit
-        entries.append(Drift.of(actor=run.writes.actor, cluster=cluster.name, commit=commit, objects=refs))
+        entries.append(Drift.of(actor=run.writes.actor, cluster=cluster.name, commit=commit, objects=drift))
     entries.append(_intent(run, cluster, authorized, signed.digest, signed.change_set.sequence, seen))
     indices = await run.journal.append(*entries, bodies={signed.digest: signed.envelope})
     # 6. Apply, and say what became of it.

@@ -24,7 +24,9 @@ from reconciler.model import (
 )
 from reconciler.pipeline.applying import carry_out
 from reconciler.pipeline.contact import Contact, unreachable
+from reconciler.pipeline.drifting import drifted
 from reconciler.pipeline.guarding import guarded
+from reconciler.pipeline.proving import require_proven
 from reconciler.pipeline.refusing import log_disbelief
 from reconciler.pipeline.run import Deployment, MemberResult, MemberState
 from reconciler.plan import Plan, build_plan
@@ -72,7 +74,7 @@ async def _deploy(run: Deployment, cluster: Cluster) -> MemberResult:
         identity, seen = await _look(run, cluster, member, desired)
         # 2. A log that is behind the member's own record has been lost or rolled back.
         if seen.record:
-            run.writes.log.require_at_least(cluster.name, seen.record.log_index, seen.record.change_set)
+            require_proven(run.writes.log, cluster.name, seen.record)
         run.looks.looked(cluster.name)
         await _settle(run, cluster, seen.record)
         # 3. Plan.
@@ -83,9 +85,11 @@ async def _deploy(run: Deployment, cluster: Cluster) -> MemberResult:
         run.members.contacts.put(cluster.name, contact)
         if cluster.mode == "observe":
             return MemberResult(cluster.name, MemberState.OBSERVED, plan, requests=seen.requests)
-        if not plan.changes and _ended_well(run, cluster, seen.record):
+        agreed = _ended_well(run, cluster, seen.record)
+        if not plan.changes and agreed:
             return await _keep(member, cluster, desired, plan, seen)
-        return await carry_out(run, cluster, member, desired, plan, seen)
+        foreign = drifted(plan, seen, run.state.cluster(cluster.name), agreed=agreed)
+        return await carry_out(run, cluster, member, desired, plan, seen, foreign)
 
 
 async def _look(

@@ -13,7 +13,7 @@ from datetime import datetime
 from reconciler.documents import Federation, TrustRoot, load
 from reconciler.errors import FleetwardError, RepositoryError
 from reconciler.model import Finding, Severity, Snapshot
-from reconciler.repository import Commit, Repository
+from reconciler.repository import Commit, NotDescendantError, Repository
 from reconciler.trust import Candidate, Case, Judgement, SignedApproval
 from reconciler.trust.statements import Approval, read
 
@@ -49,9 +49,12 @@ def judge_range(
     """Judge base..head by ``federation`` (the base's). ``base`` "" judges the signature of ``head`` alone.
 
     A commit counts as first seen when the first head of ``seen`` that reaches it was met, otherwise ``at``.
-    Raises RepositoryError, SignerListError, RevocationDataError.
+    Raises RepositoryError, SignerListError, RevocationDataError; NotDescendantError also where a merge
+    brings in a history of its own.
     """
     commits = repository.commits(base, head) if base else (repository.commit(head),)
+    if base:
+        _require_one_history(commits)
     roots = _Roots(repository)
     first = _first_seen(commits, seen, at)
     known = {commit.id for commit in commits}
@@ -76,6 +79,18 @@ def judge_range(
     case = Case(candidates, head, federation.root, before, approvals, name, federation.ref, at)
     judged = case.judge()
     return Judgement(judged.verdicts, judged.root, (*judged.notes, *notes))
+
+
+def _require_one_history(commits: Iterable[Commit]) -> None:
+    """A signature names no repository: what was signed in another one must not come in by a merge."""
+    for commit in commits:
+        if not commit.parents:
+            raise NotDescendantError(
+                "a merge brings in a history that does not begin in this repository",
+                expected="commits that build on what was accepted",
+                got=f"{commit.id}, which has no parent",
+                hint="add its files in a commit of your own instead",
+            )
 
 
 class _Roots:

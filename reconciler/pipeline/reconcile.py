@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from reconciler.audit.state import LogState
 from reconciler.documents import Cluster
+from reconciler.errors import RepositoryError
 from reconciler.pipeline.accepting import (
     TeleportError,
     accept,
@@ -58,7 +59,7 @@ async def reconcile(
     state = writes.log.state()
     journal = Journal(writes.log)
     accepted = await _accepted(checks, writes, journal, state)
-    head = checks.repository.resolve(state.ref)
+    head = await _head(checks, writes, journal, state.ref, accepted)
     checks.report(f"checking {head[:12]}")
     checked = await judge_head(checks, writes, journal, head, accepted)
 
@@ -80,6 +81,15 @@ async def _accepted(checks: CheckPorts, writes: WritePorts, journal: Journal, st
     except TeleportError as error:
         commit = state.accepted.commit if state.accepted else ""
         await refuse(journal, writes, commit, commit, (as_finding(error, checks.repository.location),))
+        raise
+
+
+async def _head(checks: CheckPorts, writes: WritePorts, journal: Journal, ref: str, accepted: str) -> str:
+    """The commit of the pinned ref. That it is gone, or is no commit, is logged as a refusal."""
+    try:
+        return checks.repository.resolve(ref)
+    except RepositoryError as error:
+        await refuse(journal, writes, accepted, accepted, (as_finding(error, ref),))
         raise
 
 

@@ -50,6 +50,7 @@ def initialize_trust(ports: CheckPorts, log: Log, rev: str, actor: str) -> Check
         repository=ports.repository.location,
         ref=checked.federation.ref,
         public_key=log.vkey,
+        root_version=checked.federation.root.version,
     )
     log.append([entry])
     return checked

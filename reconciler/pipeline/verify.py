@@ -35,6 +35,7 @@ from reconciler.pipeline.codes import CODES
 from reconciler.pipeline.explanation import Compared, Explained, Explanation, Wanted
 from reconciler.pipeline.likeness import unlike
 from reconciler.pipeline.origins import fleet_of
+from reconciler.pipeline.proving import require_proven
 from reconciler.pipeline.tracing import Claim, Trace
 from reconciler.repository import Repository
 
@@ -76,7 +77,7 @@ async def verify_member(
         if refs:
             live = _metas(await _within(limit, name, member.fetch(dict.fromkeys(refs, ""))))
         # 3. The log knows the record.
-        ports.log.require_at_least(name, record.log_index, record.change_set)
+        require_proven(ports.log, name, record)
         trace = Trace(ports.log, ports.repository, ports.cache, name, seen, record)
         # 4. What each object should be.
         claims = trace.claims(live, refs or sorted(live.keys() | record.objects.keys()))

@@ -78,6 +78,8 @@ def _signed_data(info: Any) -> CmsSignature:
         raise WireError(f"{len(data['signer_infos'])} signers")
     signer = data["signer_infos"][0]
     issuer, serial, key_id = _identifier(signer)
+    if data["version"].native != signer["version"].native:
+        raise WireError("versions that do not fit")
     digest = signer["digest_algorithm"]
     if digest.dump() not in [listed.dump() for listed in data["digest_algorithms"]]:
         raise WireError("a digest that is not announced")
@@ -149,4 +151,9 @@ def _certificates(certificates: Any) -> tuple[bytes, ...]:
         raise WireError("too many certificates")
     if any(choice.name != "certificate" for choice in certificates):
         raise WireError("a certificate that is not X.509")
-    return tuple(choice.chosen.dump() for choice in certificates)
+    found = tuple(choice.chosen.dump() for choice in certificates)
+    for certificate in found:
+        # Libraries overlook it, and a certificate would have as many fingerprints.
+        if content(elements(content(certificate))[2])[:1] != b"\0":
+            raise WireError("a certificate whose signature does not end at a byte")
+    return found

@@ -16,7 +16,7 @@ Rules:
 Steps for one commit: 1. the signature; 2. a forge merges only; 3. the root's version; 4. the path rules.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -135,7 +135,7 @@ class Case:
     _agreed: dict[str, TrustRoot] = field(default_factory=dict)  # in force after a commit of the range
     _parents: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _covered: dict[str, frozenset[str]] = field(default_factory=dict)
-    _known: dict[TrustRoot, list[tuple[SignedApproval, VerifiedSigner]]] = field(default_factory=dict)
+    _known: dict[int, list[tuple[SignedApproval, VerifiedSigner]]] = field(default_factory=dict)
     _notes: dict[str, Finding] = field(default_factory=dict)
 
     def judge(self) -> Judgement:
@@ -162,18 +162,18 @@ class Case:
             at = next(iter(self._parents[at]), "")
         came: dict[str, str] = {}  # commit -> that of the line with which it came in
         for commit in reversed(line):
-            came |= dict.fromkeys(self._reach(commit, self._parents.keys() - came.keys()), commit)
+            came |= dict.fromkeys(self._reach(commit, came), commit)
         found: dict[str, list[Candidate]] = {commit: [] for commit in reversed(line)}
         for candidate in self.commits:
             found[came[candidate.id]].append(candidate)
         return list(found.items())
 
-    def _reach(self, start: str, within: Collection[str]) -> set[str]:
-        """The commits of ``within`` that ``start`` reaches, itself included."""
+    def _reach(self, start: str, without: Container[str] = ()) -> set[str]:
+        """The commits of the range that ``start`` reaches past none of ``without``, itself included."""
         found, queue = set(), [start]
         while queue:
             commit = queue.pop()
-            if commit in within and commit not in found:
+            if commit in self._parents and commit not in found and commit not in without:
                 found.add(commit)
                 queue += self._parents[commit]
         return found
@@ -181,17 +181,16 @@ class Case:
     def _judge_next(self, commit: Candidate, line: TrustRoot) -> CommitVerdict:
         """Judge a commit whose parents were judged; ``line`` is the root where it came in."""
         root = _newest([line, *(self._agreed[p] for p in commit.parents if p in self._agreed)])
-        keyring_of(root)
-        if root not in self._known:
-            self._known[root] = self._believed(root)
-        verdict = self._judge(commit, root, self._known[root])
-        changed = commit.root is not None and FEDERATION in commit.paths
-        self._agreed[commit.id] = _newest([root, commit.root]) if changed and commit.root else root
+        if id(root) not in self._known:  # by id: a root is long to hash, and there are few
+            keyring_of(root)
+            self._known[id(root)] = self._believed(root)
+        verdict = self._judge(commit, root, self._known[id(root)])
+        own = commit.root if commit.root and FEDERATION in commit.paths else root
+        self._agreed[commit.id] = own if own.version == root.version + 1 else root
         return verdict
 
     def _coverage(self, approval: Approval) -> frozenset[str]:
-        reached = self._reach(approval.commit, self._parents)
-        return frozenset(reached - self._reach(approval.base, self._parents))
+        return frozenset(self._reach(approval.commit) - self._reach(approval.base))
 
     def _believed(self, root: TrustRoot) -> list[tuple[SignedApproval, VerifiedSigner]]:
         found = []
@@ -254,23 +253,16 @@ class Case:
     def _version_errors(self, commit: Candidate, root: TrustRoot) -> list[TrustError]:
         """What is wrong with the version of the commit's root; an unreadable one counts as its parent's.
 
-        A merge is held against ``root`` too, which judges it: a parent's root may be one that nobody of the
-        accepted one agreed to. So is a commit whose parents have none.
+        A merge is held against ``root``, which judges it: the root of a parent may be one that nobody of the
+        accepted root agreed to. So is a commit whose parent has none.
         """
-        before = [self._effective[p] for p in commit.parents if p in self._effective] or [root]
-        if len(commit.parents) > 1:
-            before = [root, *(one for one in before if one.version > root.version)]
-        last = _newest(before)
-        effective = commit.root or last
-        self._effective[commit.id] = effective
-        if effective.version < last.version:
-            return [_rollback(effective.version, last.version)]
-        same = any(effective.digest == one.digest for one in before if one.version == last.version)
-        return (
-            []
-            if same or effective.version == last.version + 1
-            else [_not_next(effective.version, last.version)]
-        )
+        known = [self._effective[p] for p in commit.parents if p in self._effective]
+        last = known[0] if known and len(commit.parents) == 1 else root
+        own = self._effective[commit.id] = commit.root or last
+        if own.version < last.version:
+            return [_rollback(own.version, last.version)]
+        follows = own.digest == last.digest or own.version == last.version + 1
+        return [] if follows else [_not_next(own.version, last.version)]
 
 
 def _newest(roots: Sequence[TrustRoot]) -> TrustRoot:

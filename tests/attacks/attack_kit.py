@@ -1,7 +1,7 @@
 """A fleet that was trusted and its reconciler, for attacks that no member ever sees.
 
-``Fleet`` is a repository of real Git and real signatures, reconciled by the product's own wiring: its log in a
-directory, a real OPA. Its members are at 127.0.0.1:1, where nobody listens: a refused commit contacts none.
+``Fleet`` is a repository of real Git and real signatures, reconciled by the product's own wiring: a log in a
+directory, a real OPA. Its member is at 127.0.0.1:1, where nobody listens: a refused commit contacts none.
 
 ``Fleet.refused`` holds what every attack has to show: the run ends with an error, the log gets one entry
 ``commit-refused`` with the attack's own code and no other, no intent, nothing is accepted, no member is
@@ -25,7 +25,7 @@ from reconciler.audit.entry import CommitAccepted, CommitRefused, Entry, Intent
 from reconciler.documents import load
 from reconciler.errors import FleetwardError
 from reconciler.model import Finding, Severity
-from reconciler.pipeline.accepting import RefusedError
+from reconciler.pipeline.accepting import RefusedError, as_finding
 from reconciler.pipeline.reconcile import Run, reconcile
 from reconciler.pipeline.trusting import initialize_trust
 from reconciler.repository import Repository
@@ -35,7 +35,8 @@ from reconciler.surfaces.wiring import Wiring
 from reconciler.trust.statements import Approval, HeartbeatStatement, write
 
 NAME, MAIN = "test-fleet", "refs/heads/main"
-PEOPLE: Mapping[str, Sequence[str]] = {
+People = Mapping[str, Sequence[str]]  # name -> roles
+PEOPLE: People = {
     "alice": ["security"],
     "bob": ["security"],
     "carol": ["sre"],
@@ -50,7 +51,8 @@ class Fleet:
     """A repository with ``PEOPLE`` whose first commit was trusted, and the reconciler's own folders.
 
     ``rules`` are spec.approvals, ``trust`` is spec.trust, ``files`` are more files of the first commit,
-    ``spec`` replaces fields of federation.yaml.
+    ``before`` makes those of a commit before it, ``more`` more signers; ``spec`` replaces fields of
+    federation.yaml.
     """
 
     def __init__(
@@ -61,6 +63,9 @@ class Fleet:
         trust: Mapping[str, object] | None = None,
         files: Mapping[str, str] | None = None,
         name: str = "",
+        before: Callable[[Fleet], Mapping[str, str]] | None = None,
+        people: People = PEOPLE,
+        more: Callable[[FleetRepo], Sequence[object]] = lambda _repo: (),
         **spec: object,
     ) -> None:
         self.repo = FleetRepo(root)
@@ -68,7 +73,13 @@ class Fleet:
         self.rules = rules
         self.trust = {"version": 1, **(trust or {})}
         self.spec = spec
-        made = {**fleet_files.fleet({}), "federation.yaml": self.federation(), **(files or {})}
+        if before:
+            self.repo.commit(before(self))
+        made = {
+            **fleet_files.fleet({}),
+            "federation.yaml": self.federation(people, more=more(self.repo)),
+            **(files or {}),
+        }
         self.good = self.repo.commit(made)
         self.clock: Callable[[], datetime] = lambda: datetime.now(UTC)
         with self.wiring() as wiring:
@@ -76,12 +87,14 @@ class Fleet:
 
     # --- what people do -----------------------------------------------------------------------------------
 
-    def federation(self, people: Mapping[str, Sequence[str]] = PEOPLE, version: int = 0, **spec: object) -> str:
+    def federation(
+        self, people: Mapping[str, Sequence[str]] = PEOPLE, version: int = 0, **spec: object
+    ) -> str:
         """federation.yaml; ``spec`` replaces fields, ``version`` that of the trust root."""
-        signers = [
+        signers: list[object] = [
             {"name": name, "roles": list(roles), "keys": [self.repo.person(name).public_key]}
             for name, roles in people.items()
-        ]
+        ] + list(more)
         trust = {**self.trust, **({"version": version} if version else {})}
         whole = {"signers": signers, "approvals": self.rules, "trust": trust, **self.spec, **spec}
         return fleet_files.document("Federation", self.name, whole)
@@ -102,7 +115,12 @@ class Fleet:
         return self.state(by, write(Approval(**said)), commit, folder=f"approvals/{at or commit}")
 
     def beat(
-        self, commit: str, by: str, life: timedelta = timedelta(minutes=30), name: str = "current", **said: str
+        self,
+        commit: str,
+        by: str,
+        life: timedelta = timedelta(minutes=30),
+        name: str = "current",
+        **said: str,
     ) -> str:
         """A signed heartbeat; its ref."""
         place = {"repository": self.name, "ref": MAIN, **said}
@@ -129,6 +147,11 @@ class Fleet:
     def main(self) -> None:
         """Go back to main."""
         self.repo.git("checkout", "-q", "main")
+
+    def half_merge(self, other: str, *options: str) -> None:
+        """Begin a merge into the current branch; the next ``commit`` ends it, with whatever is added."""
+        who = ("-c", "user.name=x", "-c", "user.email=x@x")
+        self.repo.git(*who, "merge", "-q", "--no-ff", "--no-commit", *options, other)
 
     def move(self, commit: str) -> None:
         """Force main, and the work tree, to ``commit``."""
@@ -226,7 +249,7 @@ class Fleet:
         except RefusedError as error:
             return tuple(f for f in error.findings if f.severity is Severity.ERROR)
         except FleetwardError as error:
-            return (Finding(error.code, error.message, expected=error.expected, got=error.got, hint=error.hint),)
+            return (as_finding(error, location),)
         raise AssertionError(f"accepted: {run}")
 
     def _contacts(self) -> bytes:

@@ -7,7 +7,8 @@ which trust roots are followed. The root must not move back to the old one, not 
 
 from __future__ import annotations
 
-import fleet_files
+from collections.abc import Callable
+
 import pytest
 from attack_kit import PEOPLE, Fleet, subjects
 
@@ -43,8 +44,7 @@ def test_the_old_root_does_not_judge_its_own_successor(left: Fleet) -> None:
     left.repo.git("checkout", "-q", "work")
     people = {"dave": ["security"], "mallory": ["security"]}
     coup = left.repo.commit({"federation.yaml": left.federation(people, version=2)}, by="dave")
-    who = ("-c", "user.name=x", "-c", "user.email=x@x")
-    left.repo.git(*who, "merge", "-q", "--no-ff", "--no-commit", "-s", "ours", "main")
+    left.half_merge("main", "-s", "ours")
     merge = left.repo.commit({}, by="mallory")
     left.repo.git("branch", "-f", "main", merge)
     found = left.refused("FW1206", "FW1262")
@@ -55,8 +55,7 @@ def test_a_second_root_of_the_same_version_by_good_people(left: Fleet) -> None:
     """Nobody is removed by merging a root that was never compared with the accepted one."""
     left.repo.git("checkout", "-q", "work")
     left.repo.commit({"federation.yaml": left.federation({**PEOPLE, "erin": []}, version=2)}, by="alice")
-    who = ("-c", "user.name=x", "-c", "user.email=x@x")
-    left.repo.git(*who, "merge", "-q", "--no-ff", "--no-commit", "-s", "ours", "main")
+    left.half_merge("main", "-s", "ours")
     merge = left.repo.commit({}, by="alice")
     left.repo.git("branch", "-f", "main", merge)
     found = left.refused("FW1262")
@@ -71,17 +70,45 @@ def test_an_old_branch_by_good_people_is_welcome(left: Fleet) -> None:
     assert left.root_version() == 2
 
 
-def test_a_jump_of_the_version_from_nowhere(fleet: Fleet) -> None:
-    """Versions grow by one also where no parent has a root to compare with."""
-    fleet.repo.git("checkout", "-q", "--orphan", "island")
-    files = {**fleet_files.fleet({}), "federation.yaml": fleet.federation(version=900_000)}
-    fleet.repo.commit(files, by="alice")
-    fleet.approve(fleet.repo.head(), "bob")
-    who = ("-c", "user.name=x", "-c", "user.email=x@x")
-    args = ("merge", "-q", "--no-ff", "--no-commit", "-s", "ours", "--allow-unrelated-histories", "main")
-    fleet.repo.git(*who, *args)
-    merge = fleet.repo.commit({}, by="alice")
-    fleet.approve(merge, "bob")
+def test_a_jump_of_the_version_past_the_accepted_one(left: Fleet) -> None:
+    """Versions grow by one from the accepted root on, whatever the old branch counts from."""
+    left.repo.git("checkout", "-q", "work")
+    for version in (2, 3, 4):
+        left.repo.commit({"federation.yaml": left.federation(version=version)}, by="alice")
+    left.half_merge("main", "-s", "ours")
+    left.repo.git("branch", "-f", "main", left.repo.commit({}, by="alice"))
+    left.refused("FW1262")
+
+
+def test_a_root_from_before_the_trust_began(make: Callable[..., Fleet]) -> None:
+    """Nobody ever judged what lies before the first trusted commit, whatever its version says."""
+    people = {"mallory": ["security"]}
+    fleet = make(before=lambda old: {"federation.yaml": old.federation(people, version=50, approvals=[])})
+    fleet.branch("old", f"{fleet.good}~1")
+    fleet.change("stolen", by="mallory")
+    fleet.half_merge("main", "-s", "ours")
+    merge = fleet.repo.commit({}, by="mallory")
     fleet.repo.git("branch", "-f", "main", merge)
-    with pytest.raises(AssertionError):
-        fleet.accepted()
+    fleet.refused("FW1206", "FW1262")
+
+
+def test_a_signer_removed_on_the_branch_itself(fleet: Fleet) -> None:
+    """Merged as one: what comes after a removal on a branch is judged without the removed signer too."""
+    fleet.branch("side")
+    fleet.repo.commit({"federation.yaml": fleet.federation(LEFT, version=2)})
+    late = fleet.change("late", by="dave")
+    fleet.main()
+    fleet.change("main")
+    fleet.repo.merge("side", by="carol")
+    found = fleet.refused("FW1206")
+    assert subjects(found) == {late}
+
+
+def test_a_merge_that_brings_the_removal_by_the_one_removed(fleet: Fleet) -> None:
+    fleet.branch("side")
+    fleet.repo.commit({"federation.yaml": fleet.federation(LEFT, version=2)})
+    fleet.main()
+    fleet.change("main")
+    merge = fleet.repo.merge("side", by="dave")
+    found = fleet.refused("FW1206")
+    assert subjects(found) == {merge}

@@ -33,6 +33,7 @@ from reconciler.audit.store_s3 import S3Store
 from reconciler.sandbox import binaries
 from reconciler.sandbox.components import free_port
 from reconciler.sandbox.golang import Recipe
+from reconciler.sandbox.pki import Credential
 
 RECIPE = Recipe("versitygw", "v1.8.0", "versitygw", "github.com/versity/versitygw/cmd/versitygw", "1 min")
 KEY, SECRET = "AKFLEETWARDTEST", "secret-of-the-test-server"
@@ -43,8 +44,8 @@ _numbers = count(1)
 class S3Server:
     """A server on a port of its own, over ``root``; it can be killed and started again."""
 
-    def __init__(self, root: Path) -> None:
-        self.root, self.port = root, free_port()
+    def __init__(self, root: Path, certificate: Credential | None = None) -> None:
+        self.root, self.port, self.certificate = root, free_port(), certificate
         self._binary = binaries.ensure_recipe(RECIPE, lambda line: print(line, file=sys.stderr, flush=True))
         self._process: subprocess.Popen[bytes] | None = None
         (root / "data").mkdir(parents=True)
@@ -52,17 +53,12 @@ class S3Server:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self.certificate else 'http'}://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        command = [
-            str(self._binary),
-            "--port",
-            f"127.0.0.1:{self.port}",
-            "--quiet",
-            "posix",
-            *self._metadata(),
-        ]
+        files = ("--cert", self.certificate.cert, "--key", self.certificate.key) if self.certificate else ()
+        address = ("--port", f"127.0.0.1:{self.port}", "--quiet")
+        command = [str(part) for part in (self._binary, *address, *files, "posix", *self._metadata())]
         keys = {"ROOT_ACCESS_KEY_ID": KEY, "ROOT_SECRET_ACCESS_KEY": SECRET, "PATH": os.environ["PATH"]}
         with (self.root / "server.log").open("ab") as log:
             self._process = subprocess.Popen(command, env=keys, stdout=log, stderr=log)
@@ -106,9 +102,12 @@ def variables(url: str, **other: str) -> dict[str, str]:
     }  # fmt: skip
 
 
-def open_s3(location: str, url: str, *, timeout: float = 20.0, **options: Any) -> Log:
-    store = S3Store(location, variables(url), timeout=timeout)
-    return Log.open(store, SIGNER, origin=ORIGIN, clock=ticking_clock(), **options)
+def open_s3(
+    location: str, url: str, *, timeout: float = 20.0, state_cache: Path | None = None, **other: str
+) -> Log:
+    """``other`` are variables."""
+    store = S3Store(location, variables(url, **other), timeout=timeout)
+    return Log.open(store, SIGNER, origin=ORIGIN, clock=ticking_clock(), state_cache=state_cache)
 
 
 def open_public(folder: Path) -> Log:
@@ -128,9 +127,10 @@ class Seen:
 
 @dataclass(frozen=True)
 class Forward:
-    """Pass it on; without ``answer`` the server did it, and the client never learns."""
+    """Pass it on; without ``answer`` the client never learns of it; with ``wait`` it waits in vain."""
 
     answer: bool = True
+    wait: bool = False
 
 
 @dataclass(frozen=True)
@@ -240,7 +240,9 @@ class _Handler(BaseHTTPRequestHandler):
             return self._cut()
         finally:
             upstream.close()
-        if not action.answer:
+        if action.wait:
+            self.server.proxy.closing.wait(120)
+        if not action.answer or action.wait:
             return self._cut()
         kept = [(k, v) for k, v in headers if k.lower() in ("etag", "last-modified", "content-type")]
         return self._answer(response.status, kept, given, -1)
@@ -261,8 +263,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def running_server(root: Path) -> Iterator[S3Server]:
-    server = S3Server(root)
+def running_server(root: Path, certificate: Credential | None = None) -> Iterator[S3Server]:
+    server = S3Server(root, certificate)
     server.start()
     try:
         yield server

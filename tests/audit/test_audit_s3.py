@@ -306,7 +306,7 @@ def test_an_answer_that_was_lost_is_looked_up(place: Place):
         lost: list[int] = []
 
         def rule(seen: Seen) -> Action:
-            if seen.method == "PUT" and seen.path.endswith("/head") and not lost:
+            if _writes_head(seen) and not lost:
                 lost.append(seen.number)
                 return Forward(answer=False)
             return FORWARD
@@ -315,6 +315,20 @@ def test_an_answer_that_was_lost_is_looked_up(place: Place):
         assert log.append([drift()]) == range(4, 5)
         assert lost
     assert place.open().size == 5
+
+
+def test_an_answer_that_never_comes_is_looked_up(place: Place):
+    """Every write of the head takes place, or is refused because it did, and says nothing."""
+    fill(place.open(), 3)
+    with S3Proxy(place.server) as proxy:
+        log = place.open(proxy.url, timeout=1.0)
+        proxy.rule = lambda seen: Forward(wait=True) if _writes_head(seen) else FORWARD
+        assert log.append([drift()]) == range(3, 4)
+    assert place.open().size == 4
+
+
+def _writes_head(seen: Seen) -> bool:
+    return seen.method == "PUT" and seen.path.endswith("/head")
 
 
 def test_what_a_killed_writer_left_is_published_by_the_next(place: Place):
@@ -449,6 +463,16 @@ def test_a_bucket_that_is_missing_is_not_an_empty_log(s3_server: S3Server):
         LogStorageError, match=r"FW1806: s3://no-such-bucket/x: .*NoSuchBucket.*create the bucket"
     ):
         open_s3("s3://no-such-bucket/x", s3_server.url)
+
+
+@pytest.mark.parametrize("body", [b"", b"<Error><Code>NoSuchHost</Code></Error>", b"<h1>no such page</h1>"])
+def test_another_404_is_not_an_object_that_is_not_there(place: Place, body: bytes):
+    """A log without its head would go on from an older checkpoint."""
+    fill(place.open(), 3)
+    with S3Proxy(place.server) as proxy:
+        proxy.rule = lambda seen: Canned(404, body) if seen.path.endswith("/head") else FORWARD
+        with pytest.raises(LogStorageError, match="FW1806"):
+            place.open(proxy.url)
 
 
 def test_an_archived_object_says_so(place: Place):

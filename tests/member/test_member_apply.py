@@ -350,6 +350,7 @@ async def test_what_needs_a_failed_namespace_is_skipped(world: World) -> None:
     _, report = await world.reconcile(world.desired(bad, inside, world.base()))
 
     assert results(report)["Namespace/Bad_Name"] is ObjectResult.FAILED
+    assert all(outcome.audit_id for outcome in report.outcomes if outcome.result is ObjectResult.FAILED)
     assert results(report)["ConfigMap/a"] is ObjectResult.SKIPPED
     assert results(report)[f"Namespace/{world.namespace}"] is ObjectResult.CREATED
 

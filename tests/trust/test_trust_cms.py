@@ -284,7 +284,7 @@ def sha1_certificate() -> Case:
         paths = {name: str(Path(folder, name)) for name in texts}
         for name, content in texts.items():
             Path(paths[name]).write_text(content)
-        command = ["openssl", "x509", "-new", "-subj", "/CN=alice", "-sha1", "-key", paths["own"]]
+        command = ["openssl", "x509", "-new", "-subj", "/CN=alice", "-sha1", "-force_pubkey", paths["own"]]
         command += [
             "-CA",
             paths["ca"],
@@ -473,7 +473,7 @@ def test_each_authority_vouches_for_its_own() -> None:
 
 def test_the_reason_is_said_without_what_the_certificate_says_of_itself() -> None:
     alice = PEOPLE.leaf(purposes=(SERVER,))
-    with pytest.raises(AuthorityError, match="people: .*another purpose") as caught:
+    with pytest.raises(AuthorityError, match=r"people: .*another purpose") as caught:
         Case(forge(MESSAGE, alice)).verify()
     assert "alice" not in str(caught.value)
 
@@ -494,7 +494,7 @@ UNUSABLE: dict[str, tuple[str, str, type[TrustError]]] = {
     "a list cut short": (ROOT, PEOPLE.crls()[:-40], RevocationDataError),
     "a list broken inside": (
         ROOT,
-        PEOPLE.crls().replace("MII", "MIJ", 1).replace("MIH", "MIJ"),
+        PEOPLE.crls().replace("\nMI", "\nMJ"),
         RevocationDataError,
     ),
     "a delta list": (ROOT, PEOPLE.crls(extensions=DELTA), RevocationDataError),
@@ -509,12 +509,15 @@ def test_an_authority_that_is_not_exactly_one_is_refused(name: str) -> None:
         parse_authority("people", roots, lists)
 
 
+DER = forge_der(LEAF, Knobs())
+
+
 @settings(deadline=None, max_examples=400)
 @given(st.data())
 def test_no_mutated_signature_verifies_or_raises_anything_else(data: st.DataObject) -> None:
     """Of the armour, and of the DER in a sound armour."""
-    der, inside = forge_der(LEAF, Knobs()), data.draw(st.booleans())
-    original = der if inside else armour(der)
+    inside = data.draw(st.booleans())
+    original = DER if inside else armour(DER)
     mutated = bytearray(original)
     for _ in range(data.draw(st.integers(1, 3))):
         at = data.draw(st.integers(0, len(mutated) - 1))
@@ -534,10 +537,9 @@ def test_no_mutated_signature_verifies_or_raises_anything_else(data: st.DataObje
 
 
 def test_no_bit_of_a_signature_can_be_turned() -> None:
-    der = forge_der(LEAF, Knobs())
     people = [Case(b"").authority()]
-    for at in range(len(der)):
-        turned = bytearray(der)
+    for at in range(len(DER)):
+        turned = bytearray(DER)
         turned[at] ^= 1 << at % 8
         with pytest.raises(TrustError):
             verify(armour(bytes(turned)), MESSAGE, people, SEEN)
@@ -586,4 +588,4 @@ def test_depth_and_count_are_bounded() -> None:
         check_der(deep)
     many = b"\x05\x00" * 20_001
     with pytest.raises(WireError, match="too many"):
-        check_der(b"\x30\x83" + len(many).to_bytes(3, "big") + many)
+        check_der(b"\x30\x82" + len(many).to_bytes(2, "big") + many)

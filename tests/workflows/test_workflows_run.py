@@ -50,9 +50,10 @@ def ignore(_runner: Runner, _inputs: Mapping[str, str]) -> None:
 
 
 def check_out(fleet: SignedFleet, runner: Runner, inputs: Mapping[str, str]) -> None:
-    """What actions/checkout leaves for commands to find: all objects of both sides."""
+    """What actions/checkout leaves for commands to find: all branches, and where they are from."""
     if inputs["path"] == "fleet":
-        shutil.copytree(fleet.folder, runner.workspace / "fleet")
+        target = runner.workspace / "fleet"
+        fleet.git("clone", "--quiet", "--no-local", str(fleet.folder), str(target))
 
 
 def pull_request(fleet: SignedFleet, base: str, head: str, folder: Path) -> tuple[list[Ran], Path, Runner]:
@@ -113,13 +114,36 @@ def test_a_forbidden_change_is_annotated_beside_its_line(fleet: SignedFleet, tmp
     assert "file=policies/rbac/viewer.yaml" in next(step.text for step in ran if step.name == "Check")
 
 
-def test_nothing_in_a_pull_request_run_has_a_token(fleet: SignedFleet, tmp_path: Path) -> None:
+def test_an_approval_that_was_pushed_counts(fleet: SignedFleet, tmp_path: Path) -> None:
+    bob = tmp_path / "bob"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(bob)], check=True, timeout=60)
+    key = " ".join(bob.with_suffix(".pub").read_text().split()[:2])
+    text = (fleet.folder / "federation.yaml").read_text()
+    rules = "  approvals: [{paths: [policies/rules/**], needs: [{count: 2}]}]\n"
+    text = text.replace("  signers:\n", f"{rules}  signers:\n    - {{name: bob, keys: [{key}]}}\n")
+    base = fleet.commit("federation.yaml", text)
+    head = fleet.commit("policies/rules/extra.yaml", network_rule("extra"))
+    ran, _, _ = pull_request(fleet, base, head, tmp_path / "run")
+    assert by_name(ran)["Verdict"] == 1
+    assert "lacks 1 of the signers" in text_of(ran)
+    for name, value in (("user.signingKey", str(bob)), ("gpg.format", "ssh"), ("user.name", "bob"),
+                        ("user.email", "bob@example.com")):  # fmt: skip
+        fleet.git("config", name, value)
+    command = [str(BIN / "fleetward"), "approve", head, "--against", base]
+    subprocess.run(command, cwd=fleet.folder, check=True, timeout=120, capture_output=True)
+    ran, _, _ = pull_request(fleet, base, head, tmp_path / "again")
+    assert by_name(ran)["Verdict"] == 0, text_of(ran)
+
+
+def test_nothing_in_a_pull_request_run_has_a_token_but_the_fetch_of_approvals(
+    fleet: SignedFleet, tmp_path: Path
+) -> None:
     base = fleet.git("rev-parse", "HEAD")
     head = fleet.commit("policies/rules/extra.yaml", network_rule("extra"))
     ran, _, _ = pull_request(fleet, base, head, tmp_path / "run")
     for step in ran:
         assert not {"GH_TOKEN", "GITHUB_TOKEN", "FLEETWARD_SIGNING_KEY"} & set(step.environment)
-        assert "ghs_test" not in step.environment.values()
+        assert ("ghs_test" in step.environment.values()) == (step.name == "Approvals")
 
 
 # comment.yml: the half that may write.
