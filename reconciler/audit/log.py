@@ -165,6 +165,7 @@ class Log(LogView):
             self._publish(signer, self._frontier, {}, ())
         self._publish(signer, frontier, files, drop)
         self._state = state
+        self._remember(state)
 
     def _publish(
         self, signer: Signer, frontier: Frontier, files: Mapping[str, bytes], drop: Sequence[str]

@@ -60,6 +60,7 @@ _FIXED = {
     "imdsv1_fallback": "false",
     "s3_express": "false",
     "request_payer": "false",
+    "checksum_algorithm": "SHA256",  # S3 demands a checksum where objects are locked by default
 }
 
 

@@ -156,7 +156,7 @@ class S3Store:
             except StaleError:
                 if tag := self._tag_of(nonce, said or "its answer was lost"):
                     return tag
-                raise self._conflict() from None
+                raise (self._uncertain(said) if said else self._refused()) from None
             except UnclearError as error:
                 said = str(error)
             except LogStorageError:
@@ -183,6 +183,14 @@ class S3Store:
             f"the write of the log's head broke off, and whether it took place is not known: {said}",
             where=str(self),
             hint="open the log again when the server answers, before you repeat anything",
+        )
+
+    def _refused(self) -> LogStorageError:
+        return LogStorageError(
+            "the server refuses to replace the log's head, although it still is the one that was read",
+            where=f"{self}/{HEAD}",
+            hint="if this object was deleted in a bucket with versions, remove the delete marker; then run"
+            " again; nothing was published",
         )
 
     def _conflict(self) -> LogConflictError:

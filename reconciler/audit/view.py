@@ -186,9 +186,14 @@ class LogView:
         known = state.size
         for _, entry in self.entries(known):
             state = advance(state, entry)
-        if self._state_cache and self.size > known:
-            cache.save(self._state_cache, self.origin, self.root, state)
+        if self.size > known:
+            self._remember(state)
         return state
+
+    def _remember(self, state: LogState) -> None:
+        """That the log was this long: whatever is shorter next time was rolled back."""
+        if self._state_cache:
+            cache.save(self._state_cache, self.origin, self.root, state)
 
     def root_at(self, size: int) -> bytes:
         """The root that the log had with its first ``size`` entries."""

@@ -88,9 +88,9 @@ class Fleet:
     # --- what people do -----------------------------------------------------------------------------------
 
     def federation(
-        self, people: Mapping[str, Sequence[str]] = PEOPLE, version: int = 0, **spec: object
+        self, people: People = PEOPLE, version: int = 0, more: Sequence[object] = (), **spec: object
     ) -> str:
-        """federation.yaml; ``spec`` replaces fields, ``version`` that of the trust root."""
+        """federation.yaml; ``more`` are more signers, ``version`` is the root's, ``spec`` replaces fields."""
         signers: list[object] = [
             {"name": name, "roles": list(roles), "keys": [self.repo.person(name).public_key]}
             for name, roles in people.items()

@@ -1,6 +1,6 @@
 """Backdated key: a key that was retired signs a commit dated before its end.
 
-Whoever signs writes the dates. Git asks the dates: with valid-before in allowed_signers, ``git verify-commit``
+Whoever signs writes the dates. Git asks them: with valid-before in allowed_signers, ``git verify-commit``
 accepts the commit. Here a commit is judged by when it was first seen, which the log says.
 """
 

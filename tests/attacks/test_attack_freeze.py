@@ -10,11 +10,10 @@ from datetime import timedelta
 
 import pytest
 from attack_kit import PEOPLE, Fleet
-from git_fixtures import FleetRepo
 
 pytestmark = pytest.mark.real
 BEAT = {"heartbeat": {"maxAge": "1h", "role": "clock"}}
-CURRENT = "refs/fleetward/statements/heartbeat/now"
+CURRENT = "refs/fleetward/statements/heartbeat/current"
 
 
 @pytest.fixture
@@ -55,7 +54,7 @@ def test_a_state_older_than_its_heartbeat(fleet: Fleet) -> None:
     fleet.accepted()
 
 
-def test_a_heartbeat_of_a_commit_that_is_withheld(fleet: Fleet, tmp_path: FleetRepo) -> None:
+def test_a_heartbeat_of_a_commit_that_is_withheld(fleet: Fleet) -> None:
     """Not even the objects of the newer state are shown."""
     fix = fleet.change("fix")
     fleet.beat(fix, "job")
@@ -70,7 +69,7 @@ def test_an_old_heartbeat_that_is_replayed(fleet: Fleet) -> None:
     """Its ref is written again, under the same name and others; its expiry is in what was signed."""
     old = fleet.repo.head(CURRENT)
     later(fleet, timedelta(hours=2))
-    for name in ("now", "again"):
+    for name in ("current", "again"):
         fleet.repo.git("update-ref", f"refs/fleetward/statements/heartbeat/{name}", old)
     fleet.refused("FW1265")
 

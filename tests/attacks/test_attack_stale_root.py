@@ -70,16 +70,6 @@ def test_an_old_branch_by_good_people_is_welcome(left: Fleet) -> None:
     assert left.root_version() == 2
 
 
-def test_a_jump_of_the_version_past_the_accepted_one(left: Fleet) -> None:
-    """Versions grow by one from the accepted root on, whatever the old branch counts from."""
-    left.repo.git("checkout", "-q", "work")
-    for version in (2, 3, 4):
-        left.repo.commit({"federation.yaml": left.federation(version=version)}, by="alice")
-    left.half_merge("main", "-s", "ours")
-    left.repo.git("branch", "-f", "main", left.repo.commit({}, by="alice"))
-    left.refused("FW1262")
-
-
 def test_a_root_from_before_the_trust_began(make: Callable[..., Fleet]) -> None:
     """Nobody ever judged what lies before the first trusted commit, whatever its version says."""
     people = {"mallory": ["security"]}

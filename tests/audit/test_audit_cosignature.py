@@ -168,7 +168,8 @@ def test_policy_files(quorum: str, expected: str):
 @pytest.mark.parametrize(
     "line",
     ["quorum X", "quorum log", "quorum G\nquorum H", "group I all G W1\nquorum I", "group I 0 W1\nquorum I",
-     "group I 4 W1 W2 W3\nquorum I", "group I any\nquorum I", "group I any W1 W1\nquorum I", "quorum",
+     "group I 4 W1 W2 W3\nquorum I", "group I any\nquorum I", "group I any W1 W1\nquorum G", "quorum",
+     f"witness W4 {three()[0].vkey}\nquorum W2",
      f"witness W4 {three()[0].vkey}\nquorum none", f"witness none {VKEY}\nquorum none",
      f"log {VKEY}\nquorum G",
      f"witness W1 {VKEY}\nquorum none", f"log {LOG_KEY}\nquorum G", f"witness W4 {LOG_KEY}\nquorum none",

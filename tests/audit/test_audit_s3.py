@@ -426,6 +426,17 @@ def test_servers_that_ignore_conditions_are_found_out(place: Place):
     assert place.open().append([trust()]) == range(1)
 
 
+def test_a_server_that_refuses_without_a_reason_is_no_conflict(place: Place):
+    fill(place.open(), 3)
+    with S3Proxy(place.server) as proxy:
+        log = place.open(proxy.url)
+        proxy.rule = lambda seen: Canned(412) if _writes_head(seen) else FORWARD
+        with pytest.raises(LogStorageError, match=r"FW1806: .*refuses to replace.*delete marker"):
+            log.append([drift()])
+        proxy.forget()
+        assert log.append([drift()]) == range(3, 4)
+
+
 def test_a_server_without_conditional_writes(place: Place):
     with S3Proxy(place.server) as proxy:
         log = place.open(proxy.url, timeout=2.0)

@@ -130,7 +130,7 @@ def shown() -> list[tuple[str, ...]]:
     found = set()
     for page in [*pages(), *FRAGMENTS.glob("*.md")]:
         for words in commands(page):
-            path = [word for word in words[:2] if re.fullmatch(r"[a-z]+", word)]
+            path = [word for word in words[:2] if re.fullmatch(r"[a-z]+(?:-[a-z]+)*", word)]
             options = sorted({word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)})
             found.add((" ".join(path), *options))
     return sorted(found)

@@ -74,6 +74,11 @@ class Holder:
         form = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         return self.key.private_bytes(serialization.Encoding.PEM, *form).decode()  # type: ignore[no-any-return]
 
+    @property
+    def public_pem(self) -> str:
+        form = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        return self.key.public_key().public_bytes(*form).decode()  # type: ignore[no-any-return]
+
 
 @dataclass
 class Authority:

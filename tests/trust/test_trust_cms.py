@@ -276,7 +276,7 @@ def sha1_certificate() -> Case:
     people, case = current()
     alice = people.leaf()
     with tempfile.TemporaryDirectory() as folder:
-        texts = {"ca": pem(people.middle.certificate), "key": people.middle.key_pem, "own": alice.key_pem}
+        texts = {"ca": pem(people.middle.certificate), "key": people.middle.key_pem, "own": alice.public_pem}
         texts["extensions"] = (
             "basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\n"
             "extendedKeyUsage=emailProtection\nsubjectAltName=email:alice@example.com\n"
