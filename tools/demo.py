@@ -26,6 +26,16 @@ ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 NAMES = ("primary", "member-a", "member-b")
 RULE = "policies/rules/demo.yaml"
+NAMESPACES = "policies/manifests/namespaces"
+
+
+NAMESPACE = """apiVersion: v1
+kind: Namespace
+metadata:
+  name: billing
+  labels:
+    owner: team-billing
+"""
 
 
 class DemoError(Exception):
@@ -124,10 +134,12 @@ def show(sandbox: Sandbox, folder: Path) -> str:
     shell = new_fleet(folder, members)
     first_reconcile(shell)
     pull_request(shell)
+    two_people(shell)
     forbidden_change(shell)
     unsigned_change(shell)
     drift(shell, members["member-a"])
     absence(shell, sandbox)
+    explained(shell)
     return verified(shell)
 
 
@@ -195,6 +207,7 @@ def register(shell: Shell, members: dict[str, Member]) -> None:
     federation["spec"]["signers"] = [
         {"name": person, "keys": [public_key(shell.folder / f"{person}.pub")]} for person in ("alice", "bob")
     ]
+    federation["spec"]["approvals"] = [{"paths": [f"{NAMESPACES}/**"], "needs": [{"count": 2}]}]
     shell.write("federation.yaml", yaml.safe_dump(federation, sort_keys=False))
 
 
@@ -254,6 +267,23 @@ spec:
       ports:
         - port: {port}
 """
+
+
+def two_people(shell: Shell) -> None:
+    """A path that needs two people: refused with one, accepted once the other has approved."""
+    step("A rule asks for two people: bob alone is refused, alice approves")
+    shell.write(f"{NAMESPACES}/billing.yaml", NAMESPACE)
+    shell.commit("A namespace for billing", "bob")
+    shell.run("fleetward", "reconcile", "--once", "--yes", exits=2, shows="lacks 1 of the signers")
+    for name, value in (
+        ("user.name", "alice"),
+        ("user.email", "alice@fleet.example"),
+        ("user.signingkey", f"{shell.folder / 'alice'}.pub"),
+    ):
+        shell.run("git", "config", name, value, quiet=True)
+    shell.run("fleetward", "approve", "HEAD", "--against", "HEAD~1", shows="signed refs/fleetward")
+    shell.run("fleetward", "trust", "explain", "HEAD", shows="approved by alice")
+    shell.run("fleetward", "reconcile", "--once", "--yes", shows="accepted")
 
 
 def forbidden_change(shell: Shell) -> None:
@@ -324,6 +354,13 @@ def absence(shell: Shell, sandbox: Sandbox) -> None:
     sandbox.start("member-b")
     shell.run("fleetward", "reconcile", "--once", "--yes", hides="unreachable")
     shell.run("fleetward", "status")
+
+
+def explained(shell: Shell) -> None:
+    """From an object on a member back to the signatures, with what is public alone."""
+    step("From an object on a member back to the signatures")
+    wanted = "NetworkPolicy.networking.k8s.io/shop/allow-metrics"
+    shell.run("fleetward", "verify", "--cluster", "member-a", "--object", wanted)
 
 
 def verified(shell: Shell) -> str:

@@ -312,7 +312,7 @@ CODES: dict[str, tuple[str, str]] = {
         "The key of a forge signed content of its own: a squash, a rebase, an edit in the browser, or a "
         "merge that is not what its parents merge to.",
         "Let the forge make merge commits only, of branches that are up to date; see 'Merging on a forge' in "
-        "the README. Sign everything else with a person's key.",
+        "docs/trust.md. Sign everything else with a person's key.",
     ),
     "FW1261": (
         "People who have to agree to the change are missing.",

@@ -22,15 +22,19 @@ import yaml
 from git_fixtures import FleetRepo
 
 from reconciler.audit.entry import CommitAccepted, CommitRefused, Entry, Intent
+from reconciler.audit.log import Log
+from reconciler.audit.store_directory import DirectoryStore
 from reconciler.documents import load
 from reconciler.errors import FleetwardError
 from reconciler.model import Finding, Severity
 from reconciler.pipeline.accepting import RefusedError, as_finding
+from reconciler.pipeline.ports import WritePorts
 from reconciler.pipeline.reconcile import Run, reconcile
 from reconciler.pipeline.trusting import initialize_trust
 from reconciler.repository import Repository
 from reconciler.repository.signing import sign_statement
 from reconciler.surfaces.settings import Settings
+from reconciler.surfaces.signing import ORIGIN
 from reconciler.surfaces.wiring import Wiring
 from reconciler.trust.statements import Approval, HeartbeatStatement, write
 
@@ -198,7 +202,18 @@ class Fleet:
         """One run, at the time of ``clock``."""
         with self.wiring(location) as wiring:
             checks = replace(wiring.checks(), clock=self.clock)
-            return asyncio.run(reconcile(checks, wiring.members(), wiring.writes()))
+            return asyncio.run(reconcile(checks, wiring.members(), self._writes(wiring)))
+
+    def _writes(self, wiring: Wiring) -> WritePorts:
+        """The product's, with a log whose clock is ours too: it says when a commit was first seen."""
+        made, settings = wiring.writes(), self.settings()
+        keys = (made.signer.public_key,)
+        memory = settings.state / "log-state.json"
+        store = DirectoryStore(Path(settings.log))
+        log = Log.open(
+            store, made.signer, origin=ORIGIN, clock=self.clock, public_keys=keys, state_cache=memory
+        )
+        return replace(made, log=log)
 
     def entries(self) -> list[Entry]:
         """The log, read anew."""
