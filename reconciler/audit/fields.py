@@ -26,7 +26,9 @@ from reconciler.audit.codes import BodyFormatError
 from reconciler.model import Json
 
 FIRST = 50  # how many findings, failures or objects an entry holds; the count tells of the rest
-_TIME = "%Y-%m-%dT%H:%M:%S"
+_TIME = re.compile(
+    "[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}[.][0-9]{3}Z"  # no hour 24
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +52,14 @@ def json_size(text: str) -> int:
     return len(canonical(text)) - 2
 
 
+def _fits(text: str, limit: int) -> bool:
+    """Printable and at most ``limit`` bytes of JSON; a printable character takes 4 at the most."""
+    return text.isprintable() and (len(text) * 4 <= limit or json_size(text) <= limit)
+
+
 def clip(text: str, limit: int) -> str:
     """``text`` on one line without control characters, cut to ``limit`` bytes of JSON."""
-    if len(text) <= limit and text.isprintable() and json_size(text) <= limit:
+    if len(text) <= limit and _fits(text, limit):
         return text
     clean = "".join(c if c.isprintable() else " " for c in text[:limit])
     while json_size(clean) > limit - 3:
@@ -66,7 +73,7 @@ def text(limit: int, *, empty: bool = False) -> Codec:
     def parse(value: Json) -> str:
         if not isinstance(value, str) or not (value or empty):
             raise ValueError(f"not a text: {value!r:.60}")
-        if not value.isprintable() or json_size(value) > limit:
+        if not _fits(value, limit):
             raise ValueError(f"a text with control characters or over {limit} bytes: {value!r:.60}")
         return value
 
@@ -144,10 +151,8 @@ def optional(codec: Codec) -> Codec:
 
 
 def _read_time(value: Json) -> datetime:
-    if isinstance(value, str) and len(value) == 24 and value[19] == "." and value[23] == "Z":
-        moment = datetime.fromisoformat(value[:23]).replace(tzinfo=UTC)
-        if write_time(moment) == value:
-            return moment
+    if isinstance(value, str) and _TIME.fullmatch(value):
+        return datetime.fromisoformat(value[:23]).replace(tzinfo=UTC)
     raise ValueError(f"not a UTC time with milliseconds: {value!r:.60}")
 
 
@@ -155,8 +160,7 @@ def write_time(moment: datetime | None) -> str:
     """RFC 3339, UTC, cut to milliseconds. Raises ValueError for a naive time."""
     if not isinstance(moment, datetime) or moment.tzinfo is None:
         raise ValueError("not a time with its zone")
-    utc = moment.astimezone(UTC)
-    return f"{utc.year:04}{utc.strftime(_TIME[2:])}.{utc.microsecond // 1000:03}Z"
+    return f"{moment.astimezone(UTC).isoformat(timespec='milliseconds')[:23]}Z"
 
 
 FLAG = Codec(_flag)
@@ -200,15 +204,13 @@ _CODECS: dict[type[Any], dict[str, tuple[str, Codec]]] = {}
 
 def write_fields(value: Any) -> dict[str, Json]:
     """The JSON object of a dataclass. Raises ValueError, which names the field."""
-    codecs = codecs_of(type(value))
-    return {key: _write_field(key, codec, getattr(value, name)) for key, (name, codec) in codecs.items()}
-
-
-def _write_field(key: str, codec: Codec, value: Any) -> Json:
-    try:
-        return codec.dump(value)
-    except (ValueError, TypeError, AttributeError) as error:
-        raise ValueError(f"{key}: {error}") from error
+    found: dict[str, Json] = {}
+    for key, (name, codec) in codecs_of(type(value)).items():
+        try:
+            found[key] = codec.dump(getattr(value, name))
+        except (ValueError, TypeError, AttributeError) as error:
+            raise ValueError(f"{key}: {error}") from error
+    return found
 
 
 def read_fields(kind: type[Any], value: Json) -> Any:
@@ -217,14 +219,13 @@ def read_fields(kind: type[Any], value: Json) -> Any:
     if not isinstance(value, dict) or value.keys() != codecs.keys():
         found = ", ".join(sorted(value)) if isinstance(value, dict) else type(value).__name__
         raise ValueError(f"expected the fields {', '.join(sorted(codecs))}; got {found:.300}")
-    return kind(**{name: _read_field(key, codec, value[key]) for key, (name, codec) in codecs.items()})
-
-
-def _read_field(key: str, codec: Codec, value: Json) -> Any:
-    try:
-        return codec.parse(value)
-    except ValueError as error:
-        raise ValueError(f"{key}: {error}") from error
+    read: dict[str, Any] = {}
+    for key, (name, codec) in codecs.items():
+        try:
+            read[name] = codec.parse(value[key])
+        except ValueError as error:
+            raise ValueError(f"{key}: {error}") from error
+    return kind(**read)
 
 
 def read_body(kind: type[Any], body: bytes, what: str) -> Any:

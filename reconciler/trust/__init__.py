@@ -11,7 +11,7 @@ from reconciler.trust.changeset import (
 )
 from reconciler.trust.commits import Method, VerifiedSigner, verify_signature
 from reconciler.trust.errors import CODES
-from reconciler.trust.judge import Candidate, Case, CommitVerdict, Judgement, SignedApproval
+from reconciler.trust.judge import Case
 from reconciler.trust.keys import (
     ReconcilerKey,
     generate,
@@ -20,6 +20,7 @@ from reconciler.trust.keys import (
     parse_public_key,
     public_key_text,
 )
+from reconciler.trust.verdicts import Candidate, CommitVerdict, Judgement, SignedApproval
 
 __all__ = [
     "CODES",

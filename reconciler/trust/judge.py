@@ -20,100 +20,24 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from reconciler import dsse
 from reconciler.documents import TrustedSigner, TrustRoot
-from reconciler.documents.trust_root import Need, PathRule
+from reconciler.documents.trust_root import PathRule
 from reconciler.errors import TrustError
-from reconciler.model import Finding, Severity
+from reconciler.model import Finding
+from reconciler.trust import objections
 from reconciler.trust.commits import VerifiedSigner, verify_signature
-from reconciler.trust.errors import (
-    ApprovalError,
-    ForgeError,
-    RootRollbackError,
-    RootVersionError,
-    StatementError,
-)
+from reconciler.trust.errors import StatementError
 from reconciler.trust.keyring import keyring_of
 from reconciler.trust.rules import FEDERATION, lacking, rules_for
 from reconciler.trust.statements import Approval
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A commit to be judged: what Git knows of it, and when it was first seen (UTC).
-
-    ``paths`` are those that it authors; ``root`` is that of its own federation.yaml, None if unreadable.
-    """
-
-    id: str
-    parents: tuple[str, ...]
-    payload: bytes
-    signature: bytes | None
-    paths: tuple[str, ...]
-    root: TrustRoot | None
-    first_seen: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class SignedApproval:
-    """An approval as it was found, not yet believed; ``id`` names its signed tag."""
-
-    id: str
-    approval: Approval
-    payload: bytes
-    signature: bytes
-
-    @property
-    def digest(self) -> str:
-        """ "sha256:<hex>" of what was signed and its signature."""
-        return dsse.digest(self.payload + self.signature)
-
-
-@dataclass(frozen=True, slots=True)
-class Approver:
-    """Somebody who approved: by which tag (its id), with the digest of statement and signature."""
-
-    signer: VerifiedSigner
-    statement: str
-    digest: str
-
-
-@dataclass(frozen=True, slots=True)
-class RuleVerdict:
-    """A path rule, the paths that it is about, who counted, and what is still lacking."""
-
-    rule: PathRule
-    paths: tuple[str, ...]
-    people: tuple[str, ...]
-    lacking: tuple[Need, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class CommitVerdict:
-    """One commit's verdict; ``root_version`` is that of the trust root which judged it."""
-
-    commit: str
-    first_seen: datetime
-    root_version: int
-    paths: tuple[str, ...]
-    signer: VerifiedSigner | None = None
-    approvers: tuple[Approver, ...] = ()
-    rules: tuple[RuleVerdict, ...] = ()
-    findings: tuple[Finding, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """All verdicts, parents first; ``root`` is in force after the range. ``notes`` are warnings."""
-
-    verdicts: tuple[CommitVerdict, ...]
-    root: TrustRoot
-    notes: tuple[Finding, ...] = ()
-
-    @property
-    def findings(self) -> tuple[Finding, ...]:
-        """What refuses the range, and what is only to be known."""
-        return (*(f for verdict in self.verdicts for f in verdict.findings), *self.notes)
+from reconciler.trust.verdicts import (
+    Approver,
+    Candidate,
+    CommitVerdict,
+    Judgement,
+    RuleVerdict,
+    SignedApproval,
+)
 
 
 @dataclass(slots=True)
@@ -198,7 +122,7 @@ class Case:
             try:
                 found.append((one, self._verify(one, root)))
             except TrustError as error:
-                self._notes[one.id] = _note(one, error)
+                self._notes[one.id] = objections.note(one, error)
         return found
 
     def _verify(self, one: SignedApproval, root: TrustRoot) -> VerifiedSigner:
@@ -227,7 +151,7 @@ class Case:
         # 2. A forge merges only.
         forge = signer is not None and people[signer.name].is_forge
         if forge and commit.paths:
-            findings.append(_forge_error(commit, signer))
+            findings.append(objections.forge_error(commit, signer))
         # 3. The root's version.
         findings += self._version_errors(commit, root)
         # 4. The path rules.
@@ -238,7 +162,7 @@ class Case:
         agreed = [people[name] for name in dict.fromkeys(counted) if not people[name].is_forge]
         rules = tuple(_rule(rule, paths, agreed) for rule, paths in rules_for(root, commit.paths))
         if signer and not forge:  # who did not sign, or may not, needs no approvals first
-            findings += [_lacking_error(rule) for rule in rules if rule.lacking]
+            findings += [objections.lacking_error(rule) for rule in rules if rule.lacking]
         return CommitVerdict(
             commit.id,
             commit.first_seen,
@@ -247,7 +171,7 @@ class Case:
             signer,
             tuple(given),
             rules,
-            tuple(_finding(error, commit.id) for error in findings),
+            tuple(objections.finding(error, commit.id) for error in findings),
         )
 
     def _version_errors(self, commit: Candidate, root: TrustRoot) -> list[TrustError]:
@@ -260,9 +184,9 @@ class Case:
         last = known[0] if known and len(commit.parents) == 1 else root
         own = self._effective[commit.id] = commit.root or last
         if own.version < last.version:
-            return [_rollback(own.version, last.version)]
+            return [objections.rollback(own.version, last.version)]
         follows = own.digest == last.digest or own.version == last.version + 1
-        return [] if follows else [_not_next(own.version, last.version)]
+        return [] if follows else [objections.not_next(own.version, last.version)]
 
 
 def _newest(roots: Sequence[TrustRoot]) -> TrustRoot:
@@ -274,71 +198,3 @@ def _rule(rule: PathRule, paths: tuple[str, ...], agreed: Sequence[TrustedSigner
     roles = {need.role for need in rule.needs}
     counted = tuple(p.name for p in agreed if "" in roles or roles & set(p.roles))
     return RuleVerdict(rule, paths, counted, lacking(rule.needs, agreed))
-
-
-def _finding(error: TrustError, commit: str) -> Finding:
-    return Finding(
-        error.code,
-        error.message,
-        subject=f"commit {commit}",
-        expected=error.expected,
-        got=error.got,
-        hint=error.hint,
-    )
-
-
-def _note(one: SignedApproval, error: TrustError) -> Finding:
-    return Finding(
-        StatementError.code,
-        f"an approval does not count: {error.message}",
-        subject=f"tag {one.id}",
-        severity=Severity.WARNING,
-        expected=error.expected,
-        got=error.got or error.code,
-        hint=error.hint,
-    )
-
-
-def _forge_error(commit: Candidate, signer: VerifiedSigner | None) -> ForgeError:
-    what = "a merge that is not what its parents merge to" if len(commit.parents) > 1 else "a squash or edit"
-    return ForgeError(
-        "a forge's key signed content of its own",
-        expected="a merge commit whose parents explain every file",
-        got=f"{what} by {signer.name if signer else ''}: {_listed(commit.paths)}",
-        hint="let the forge make merge commits only (no squash, no rebase), of branches that are up to date",
-    )
-
-
-def _lacking_error(verdict: RuleVerdict) -> ApprovalError:
-    missing = " and ".join(map(str, verdict.lacking))
-    return ApprovalError(
-        f"the change of {_listed(verdict.paths)} lacks {missing}",
-        expected=" and ".join(map(str, verdict.rule.needs)),
-        got=", ".join(verdict.people) or "nobody who counts",
-        hint="have it approved: `fleetward approve REV`; `fleetward trust explain REV` shows by whom",
-    )
-
-
-def _rollback(version: int, newest: int) -> RootRollbackError:
-    hint = "undo a change of the root by a new version, never by an old one"
-    return RootRollbackError(
-        "the trust root is older than the one before it",
-        expected=f"version {newest}",
-        got=f"version {version}",
-        hint=hint,
-    )
-
-
-def _not_next(version: int, newest: int) -> RootVersionError:
-    hint = "set spec.trust.version in federation.yaml in the same commit"
-    return RootVersionError(
-        "the trust root changed without the next version",
-        expected=f"version {newest + 1}",
-        got=f"version {version}",
-        hint=hint,
-    )
-
-
-def _listed(paths: Sequence[str]) -> str:
-    more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
-    return ", ".join(paths[:3]) + more

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from reconciler.pipeline.stating import Explained
     from reconciler.repository import Commit
     from reconciler.trust import CommitVerdict, VerifiedSigner
-    from reconciler.trust.judge import RuleVerdict
+    from reconciler.trust.verdicts import RuleVerdict
 
 SHOWN_PATHS = 5
 
