@@ -152,7 +152,7 @@ def optional(codec: Codec) -> Codec:
 
 def _read_time(value: Json) -> datetime:
     if isinstance(value, str) and _TIME.fullmatch(value):
-        return datetime.fromisoformat(value[:23]).replace(tzinfo=UTC)
+        return datetime.fromisoformat(value)
     raise ValueError(f"not a UTC time with milliseconds: {value!r:.60}")
 
 

@@ -3,7 +3,8 @@
 Rules: from the top down, each tile must be what the one above it vouches for, so a finding names the very
 file that is wrong; bundles must match their tiles, entries their schema and the state before them, bodies
 their digests. Then the root is computed again from the entries alone and compared with the checkpoint.
-From a later ``start`` only the tiles, entries and bodies from there on are read (``since``).
+From a later ``start`` only the tiles, entries and bodies from there on are read (``since``). A tile of level 0
+is held only while its bundle is verified, so a log of a million entries takes no more memory than a small one.
 
 ``fleetward audit verify`` prints the report; ``report.ok`` decides its exit code.
 """
@@ -82,10 +83,12 @@ def verify_log(store: Store, checkpoint: bytes, frontier: Frontier, start: int =
     run = _Run.of(store, frontier, start)
     if (store.read(PATH, MAX_NOTE) or b"") != checkpoint:
         run.report(codes.CHECKPOINT_CHANGED, PATH, "the checkpoint has changed since the log was opened")
-    tiles = _verify_tiles(run)
+    above = _verify_upper_tiles(run)
     again = Frontier()
     for n in range(start // WIDTH, (frontier.size + WIDTH - 1) // WIDTH):
-        _verify_bundle(run, n, tiles, again)
+        full = width_of(0, n, frontier.size) == WIDTH
+        leaves = _verify_tile(run, 0, n, above) if full else _verify_edge(run, 0, n)
+        _verify_bundle(run, n, leaves, again)
     if start == 0 and again.size == frontier.size and again.root() != frontier.root():
         run.report(codes.ROOT_DIFFERS, PATH, "the root recomputed from the entries is another")
     return VerifyReport(
@@ -99,10 +102,10 @@ def verify_log(store: Store, checkpoint: bytes, frontier: Frontier, start: int =
     )
 
 
-def _verify_tiles(run: _Run) -> _Level:
-    """The tiles over ``start`` and later, from the top down; the hashes that level 0 must have, if known."""
+def _verify_upper_tiles(run: _Run) -> _Level:
+    """The tiles over ``start`` and later, from the top down to level 1; its hashes, if known."""
     above: _Level = {}
-    for level, partial, _ in reversed(list(partial_levels(run.frontier.size))):
+    for level, partial, _ in reversed(list(partial_levels(run.frontier.size))[1:]):
         first = run.past.start >> 8 * (level + 1)
         here: _Level = {n: _verify_tile(run, level, n, above) for n in range(first, partial)}
         if run.frontier.edges[level]:
@@ -138,7 +141,7 @@ def _verify_edge(run: _Run, level: int, n: int) -> list[bytes]:
     return edge
 
 
-def _verify_bundle(run: _Run, n: int, tiles: _Level, again: Frontier) -> None:
+def _verify_bundle(run: _Run, n: int, expected: list[bytes] | None, again: Frontier) -> None:
     width = width_of(0, n, run.frontier.size)
     path = bundle_path(n, width)
     try:
@@ -147,7 +150,7 @@ def _verify_bundle(run: _Run, n: int, tiles: _Level, again: Frontier) -> None:
         run.report(codes.BUNDLE_DAMAGED, path, error.message)
         run.state = None  # what follows cannot be judged without what is missing
         return
-    leaves, expected = [leaf_hash(row) for row in rows], tiles.get(n)
+    leaves = [leaf_hash(row) for row in rows]
     again.extend(leaves)
     for at, row in enumerate(rows):
         index = n * WIDTH + at

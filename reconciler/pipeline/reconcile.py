@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from reconciler.audit.state import LogState
+from reconciler.audit.witnessed import WitnessReport
 from reconciler.documents import Cluster
 from reconciler.errors import RepositoryError
 from reconciler.pipeline.accepting import (
@@ -27,6 +28,7 @@ from reconciler.pipeline.journal import Journal
 from reconciler.pipeline.looking import Looks
 from reconciler.pipeline.ports import CheckPorts, MemberPorts, WritePorts
 from reconciler.pipeline.run import Deployment, MemberResult
+from reconciler.pipeline.witnessing import ask_witnesses
 from reconciler.plan import NOTHING_ALLOWED, Allowances
 
 
@@ -38,6 +40,7 @@ class Run:
     accepted_now: bool
     checked: Checked
     members: tuple[MemberResult, ...]
+    witnesses: WitnessReport | None = None  # None: the trust root names none
 
     @property
     def converged(self) -> bool:
@@ -72,7 +75,9 @@ async def reconcile(
     run = Deployment(checked, members, writes, journal, writes.log.state(), looks, deep, allow)
     results = await _deploy_all(run, chosen)
     await looks.accept()
-    return Run(head, head != accepted, checked, results)
+    root = checked.judgement.root if checked.judgement else checked.federation.root
+    witnesses = await ask_witnesses(writes.log, root, checks.clock)
+    return Run(head, head != accepted, checked, results, witnesses)
 
 
 async def _accepted(checks: CheckPorts, writes: WritePorts, journal: Journal, state: LogState) -> str:

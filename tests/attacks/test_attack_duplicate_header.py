@@ -1,7 +1,7 @@
 """Duplicate headers: one commit object that two readers read as two commits.
 
-With two ``tree`` headers, or a signature that is not in what is signed, one program verifies what another does
-not check out. What git would not write is refused, wherever in the range it is.
+With two ``tree`` headers, or a signature that is not in what is signed, one program verifies what
+another does not check out. What git would not write is refused, wherever in the range it is.
 """
 
 from __future__ import annotations
@@ -68,11 +68,10 @@ def test_a_nul_that_ends_the_commit_for_some(fleet: Fleet) -> None:
 
 def test_below_a_tip_that_is_well_formed(fleet: Fleet) -> None:
     payload = fleet.payload()
-    twice = payload.replace(b"tree ", b"tree " + payload[5:45] + b"\ntree ", 1)
-    fleet.forge_commit(twice, signature(fleet.repo, twice))
-    fleet.repo.git("read-tree", fleet.good)
-    tip = fleet.repo.git("commit-tree", "-p", "main", "-m", "x", fleet.repo.head(f"{fleet.good}^{{tree}}"),
-                         env={f"GIT_{who}_{what}": "a@x" for who in ("AUTHOR", "COMMITTER")
-                              for what in ("NAME", "EMAIL")})  # fmt: skip
-    fleet.repo.git("update-ref", "refs/heads/main", tip.strip())
-    fleet.refused("FW1105")
+    zone = payload.replace(b" +0000\n\n", b" +0000\nencoding UTF-8\nencoding UTF-7\n\n", 1)
+    bad = fleet.forge_commit(zone, signature(fleet.repo, zone))
+    fleet.repo.git("reset", "-q", "--hard")
+    fleet.change("tip")
+    (finding,) = fleet.refused("FW1105")
+    assert "'encoding' 2 times" in finding.got
+    assert fleet.repo.head("HEAD~1") == bad

@@ -1,6 +1,6 @@
 """Evil merge: a merge commit holds what none of its parents has, where nobody reviews.
 
-Forges show no difference for a merge. What a merge makes of its own accord counts as authored by who signed it.
+Forges show no difference for a merge. What a merge makes of its own accord is authored by its signer.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def test_a_conflict_solved_by_a_forge(fleet: Fleet) -> None:
     fleet.change("same", colour="blue")
     who = ("-c", "user.name=x", "-c", "user.email=x@x")
     text = fleet_files.config_map("same", colour="green")
-    with pytest.raises(AssertionError, match="CONFLICT|returncode|merge"):
+    with pytest.raises(AssertionError, match="merge"):
         fleet.repo.git(*who, "merge", "-q", "--no-ff", "--no-commit", "side")
     fleet.repo.commit({"policies/manifests/same.yaml": text}, by="github")
     fleet.refused("FW1260")

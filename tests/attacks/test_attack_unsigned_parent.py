@@ -1,7 +1,7 @@
 """Unsigned parent: the tip is well signed, and something below it is not.
 
-Git shows a verified merge; what it merges came from anybody. Every commit that the tip brings in is judged, on
-every side.
+Git shows a verified merge; what it merges came from anybody. Every commit that the tip brings in is judged,
+on every side.
 """
 
 from __future__ import annotations

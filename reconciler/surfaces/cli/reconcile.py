@@ -107,6 +107,7 @@ def _print(run: Run, output: str) -> None:
     if output == "json":
         print_json(_as_dict(run))
         return
+    from reconciler.surfaces.formats import witnesses
     from reconciler.surfaces.formats.words import counted
 
     verb = "accepted" if run.accepted_now else "unchanged"
@@ -114,6 +115,8 @@ def _print(run: Run, output: str) -> None:
     click.echo(f"commit {run.commit[:12]} {verb}, {verified} verified")
     for member in run.members:
         click.echo(_line(member), nl=False)
+    if run.witnesses:
+        click.echo(witnesses.text(run.witnesses, paint), nl=False)
 
 
 def _line(member: MemberResult) -> str:
@@ -136,11 +139,14 @@ def _line(member: MemberResult) -> str:
 
 
 def _as_dict(run: Run) -> dict[str, Any]:
+    from reconciler.surfaces.formats import witnesses
+
     return {
         "commit": run.commit,
         "accepted": run.accepted_now,
         "converged": run.converged,
         "members": [_member_dict(member) for member in run.members],
+        "witnesses": witnesses.as_dict(run.witnesses) if run.witnesses else None,
     }
 
 

@@ -53,8 +53,8 @@ def status_command(clusters: tuple[str, ...], watch: bool, interval: int, output
 
 
 def _look(wiring: Wiring, clusters: tuple[str, ...]) -> tuple[MemberStatus, ...]:
-    from reconciler.pipeline.check import prepare
     from reconciler.pipeline.accepting import require_initialized
+    from reconciler.pipeline.check import prepare
     from reconciler.pipeline.status import fleet_status
 
     checks = wiring.checks()

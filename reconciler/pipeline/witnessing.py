@@ -1,0 +1,24 @@
+"""What a run has logged, cosigned by the witnesses that the trust root names.
+
+It comes last and never fails a run: what was applied is durable, and a witness that does not answer is shown.
+Only the proof that the log was forked or rolled back is an error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from reconciler.audit.cosign import cosign
+from reconciler.audit.log import Log
+from reconciler.audit.witness_policy import WitnessPolicy
+from reconciler.audit.witnessed import WitnessReport
+from reconciler.documents import TrustRoot
+from reconciler.model import Clock
+
+
+async def ask_witnesses(log: Log, root: TrustRoot, clock: Clock) -> WitnessReport | None:
+    """Who cosigned the checkpoint; None where the root names no witness. Raises AuditError: the alarm."""
+    if not root.witnesses:
+        return None
+    policy = WitnessPolicy.of(((one.vkey, one.url) for one in root.witnesses), root.quorum)
+    return await asyncio.to_thread(cosign, log, policy, clock=clock)
