@@ -84,7 +84,7 @@ def _status(cluster: Cluster, state: LogState, proposal: Proposal | None, ports:
         drift=len(plan.drift) if plan else last.drift,
         seen=now if plan else last.seen,
         stale=plan is None,
-        error=_error(proposal, logged),
+        error=_error(proposal, logged, plan),
         failures=last.failures,
         retry_at=last.retry_at,
     )
@@ -100,9 +100,11 @@ def _existing(plan: Plan) -> int:
     return plan.kept + len(plan.changes) - plan.count(Action.CREATE)
 
 
-def _error(proposal: Proposal | None, logged: ClusterState) -> str:
+def _error(proposal: Proposal | None, logged: ClusterState, plan: Plan | None) -> str:
     if proposal and proposal.error:
         return proposal.error
+    if logged.refused and not (plan and not plan.changes):  # a member that is in sync was refused before that
+        return f"refused: {logged.refused.summary}"
     return logged.outcome.error if logged.outcome else ""
 
 

@@ -27,7 +27,15 @@ from e2e_world import (
     until,
 )
 
-from reconciler.audit.entry import CommitAccepted, CommitRefused, Drift, Intent, Outcome, OutcomeResult
+from reconciler.audit.entry import (
+    CommitAccepted,
+    CommitRefused,
+    Drift,
+    Intent,
+    MemberRefused,
+    Outcome,
+    OutcomeResult,
+)
 from reconciler.pipeline.accepting import RefusedError
 from reconciler.pipeline.run import MemberState
 from reconciler.pipeline.status import Health
@@ -106,7 +114,13 @@ def test_the_cap_on_deletions_holds_until_a_person_lifts_it(fleet: Fleet, a: Pla
     assert a.versions() == before
     # Nothing else of the member may have been lost on the way: the same run again says the same.
     assert states(fleet.reconcile())["member-a"] is REFUSED
+    (refused,) = [entry for entry in fleet.entries() if isinstance(entry, MemberRefused)]  # once, not twice
+    assert (refused.cluster, refused.commit) == ("member-a", fleet.repo.head())
+    assert "FW1601" in {note.code for note in refused.findings}
+    assert refused.gate is not None and refused.gate.rules > 0
+    assert fleet.status()["member-a"].error.startswith("refused: FW16")
     assert states(fleet.reconcile(allow=Allowances(deletions=True)))["member-a"] is APPLIED
+    assert fleet.status()["member-a"].error == ""
     assert a.data("many-0") is None
     assert a.data("settings") == {"colour": "blue"}
     fleet.assert_log_whole()
