@@ -127,6 +127,7 @@ def prepare(ports: CheckPorts, snapshot: Snapshot, *, accepted: Snapshot | None 
     """
     loaded = load(snapshot, cache=ports.cache, accepted=accepted)
     fleet = loaded.fleet
+    wrong = _witness_findings(fleet) if fleet else ()
     trusted = load(only_federation(accepted)).fleet if accepted else fleet
     if trusted is None and accepted:
         finding = Finding("FW1255", "the base has no federation.yaml that names signers")
@@ -134,11 +135,20 @@ def prepare(ports: CheckPorts, snapshot: Snapshot, *, accepted: Snapshot | None 
     if fleet and trusted:
         fleet = replace(fleet, federation=trusted.federation)
     compiled = compile_fleet(fleet, cache=ports.cache) if fleet else {}
-    findings = [*loaded.findings, *(f for result in compiled.values() for f in result.findings)]
+    findings = [*loaded.findings, *wrong, *(f for result in compiled.values() for f in result.findings)]
     placed = place_all(snapshot, fleet, findings)
     spec = trusted.of_kind("Federation")[0].body["spec"] if trusted else {}
     base = accepted.commit if accepted else ""
     return Checked(snapshot.commit, snapshot.tree, base, fleet, spec, compiled, findings=placed)
+
+
+def _witness_findings(fleet: Fleet) -> tuple[Finding, ...]:
+    root = fleet.federation.root
+    if not root.witnesses:
+        return ()
+    from reconciler.pipeline.witnessing import witness_findings  # loads the log
+
+    return witness_findings(root)
 
 
 def only_federation(snapshot: Snapshot) -> Snapshot:

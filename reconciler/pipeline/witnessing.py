@@ -13,12 +13,35 @@ from reconciler.audit.log import Log
 from reconciler.audit.witness_policy import WitnessPolicy
 from reconciler.audit.witnessed import WitnessReport
 from reconciler.documents import TrustRoot
-from reconciler.model import Clock
+from reconciler.errors import AuditError
+from reconciler.model import Clock, Finding, SourceRef
 
 
 async def ask_witnesses(log: Log, root: TrustRoot, clock: Clock) -> WitnessReport | None:
     """Who cosigned the checkpoint; None where the root names no witness. Raises AuditError: the alarm."""
     if not root.witnesses:
         return None
-    policy = WitnessPolicy.of(((one.vkey, one.url) for one in root.witnesses), root.quorum)
-    return await asyncio.to_thread(cosign, log, policy, clock=clock)
+    return await asyncio.to_thread(cosign, log, _policy(root), clock=clock)
+
+
+def witness_findings(root: TrustRoot) -> tuple[Finding, ...]:
+    """What is wrong with the witnesses of a root, found before it is in force."""
+    try:
+        _policy(root)
+    except AuditError as error:
+        source = SourceRef("federation.yaml")
+        return (
+            Finding(
+                error.code,
+                error.message,
+                source,
+                expected=error.expected,
+                got=error.got,
+                hint=error.hint,
+            ),
+        )
+    return ()
+
+
+def _policy(root: TrustRoot) -> WitnessPolicy:
+    return WitnessPolicy.of(((one.vkey, one.url) for one in root.witnesses), root.quorum)

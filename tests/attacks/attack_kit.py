@@ -11,6 +11,7 @@ contacted, and the next run with the same commit refuses it again without fillin
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -37,6 +38,8 @@ from reconciler.surfaces.settings import Settings
 from reconciler.surfaces.signing import ORIGIN
 from reconciler.surfaces.wiring import Wiring
 from reconciler.trust.statements import Approval, HeartbeatStatement, write
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "trust"))  # for its forgeries
 
 NAME, MAIN = "test-fleet", "refs/heads/main"
 People = Mapping[str, Sequence[str]]  # name -> roles

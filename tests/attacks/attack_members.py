@@ -1,12 +1,12 @@
 """Attacks on a fleet with real members: what they start from, and what each of them has to show.
 
-``applied`` is a fleet that was applied on two real clusters twice, with a third commit waiting. An attack on the
-log needs the members only to be there, since nothing may be written to them: ``stolen`` gives each such test a
-machine of its own (state, log) before the same members, made again only when another test changed them.
+``applied`` is a fleet that was applied on two real clusters twice, with a third commit waiting. Tests share
+it, each with a copy of the reconciler's machine (state, log), since most attacks must change no member; it is
+made anew only when a test has changed the members or the repository.
 
-``refused_member``: the run refuses one member with the attack's own code, the log gets one entry
-``member-refused`` with it, not one request changes the member, and the next run says the same without filling
-the log. ``stopped``: the log itself was attacked, so that no entry in it could be trusted; the run ends with the
+``refused_member``: the run refuses one member with the attack's own code, the log gets one entry ``member-
+refused`` with it, not one request changes the member, and the next run says the same without filling the log.
+``stopped``: the log itself was attacked, so that no entry in it could be trusted; the run ends with the
 attack's own code, the log gets nothing, and no member is written.
 """
 
@@ -38,6 +38,7 @@ from reconciler.pipeline.check import prepare  # noqa: E402
 from reconciler.pipeline.guarding import guarded  # noqa: E402
 from reconciler.pipeline.reconcile import Run  # noqa: E402
 from reconciler.pipeline.run import MemberState  # noqa: E402
+from reconciler.pipeline.verify import VerifyPorts, verify_member  # noqa: E402
 from reconciler.sandbox.local import Sandbox  # noqa: E402
 from reconciler.surfaces.provision import provision  # noqa: E402
 from reconciler.trust import SignedChangeSet  # noqa: E402
@@ -45,7 +46,7 @@ from reconciler.trust import SignedChangeSet  # noqa: E402
 NAMES = ("member-a", "member-b")
 
 
-# --- the victims ------------------------------------------------------------------------------------------------
+# --- the victims --------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="session")
@@ -72,20 +73,6 @@ def b(all_planes: dict[str, Plane]) -> Plane:
     return all_planes["member-b"]
 
 
-@pytest.fixture
-def empty(all_planes: dict[str, Plane], prepared: Path, tmp_path: Path) -> Fleet:
-    """A fleet without a commit, and both members empty."""
-    for plane in all_planes.values():
-        plane.clear()
-    return Fleet.new(tmp_path / "fleet", all_planes, prepared)
-
-
-@pytest.fixture
-def applied(empty: Fleet) -> Fleet:
-    """See the module."""
-    return apply_twice(empty)
-
-
 def apply_twice(fleet: Fleet, *files: dict[str, str]) -> Fleet:
     """Commits that were applied to all members, and one that waits; ``before-last`` is the log in between."""
     fleet.start(manifest("extra", number="1"), *files)
@@ -103,29 +90,45 @@ def before_last(fleet: Fleet) -> Path:
 
 
 @dataclass
-class _Shared:
+class Shared:
+    """The victim that the next test takes, if nobody has changed it: ``facts`` would show that."""
+
     fleet: Fleet | None = None
-    versions: dict[str, str] | None = None
+    facts: object = None
 
 
 @pytest.fixture(scope="session")
-def _shared() -> _Shared:
-    return _Shared()
+def shared_victim() -> Shared:
+    return Shared()
 
 
 @pytest.fixture
-def stolen(
-    all_planes: dict[str, Plane], prepared: Path, tmp_path: Path, _shared: _Shared,
+def applied(
+    all_planes: dict[str, Plane], prepared: Path, tmp_path: Path, shared_victim: Shared,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Fleet:  # fmt: skip
-    """A fleet as ``applied``, whose machine is a copy."""
-    if _shared.fleet is None or versions(all_planes.values()) != _shared.versions:
+    """See the module: the machine is the test's own."""
+    if shared_victim.fleet is None or _facts(shared_victim.fleet) != shared_victim.facts:
         for plane in all_planes.values():
             plane.clear()
-        root = tmp_path_factory.mktemp("shared-fleet")
-        _shared.fleet = apply_twice(Fleet.new(root, all_planes, prepared))
-        _shared.versions = versions(all_planes.values())
-    return copy_of(_shared.fleet, tmp_path / "machine")
+        fleet = apply_twice(Fleet.new(tmp_path_factory.mktemp("victim"), all_planes, prepared))
+        shared_victim.fleet, shared_victim.facts = fleet, _facts(fleet)
+    return copy_of(shared_victim.fleet, tmp_path / "machine")
+
+
+@pytest.fixture
+def synced(all_planes: dict[str, Plane], prepared: Path, tmp_path: Path) -> Fleet:
+    """A fleet of the test's own, applied once, with nothing waiting: for what changes the members anyway."""
+    for plane in all_planes.values():
+        plane.clear()
+    fleet = Fleet.new(tmp_path / "fleet", all_planes, prepared)
+    fleet.start(manifest("extra", number="2"), manifest("settings", colour="green"))
+    assert fleet.reconcile().converged
+    return fleet
+
+
+def _facts(fleet: Fleet) -> object:
+    return versions(fleet.planes.values()), fleet.repo.head()
 
 
 def copy_of(fleet: Fleet, machine: Path) -> Fleet:
@@ -141,11 +144,11 @@ def proxy(sandbox: Sandbox) -> Iterator[Callable[[str], Proxy]]:
         yield lambda name: stack.enter_context(Proxy(sandbox, name))
 
 
-# --- what an attack has to show ---------------------------------------------------------------------------------
+# --- what an attack has to show ------------------------------------------------------------
 
 
 def versions(planes: Iterable[Plane]) -> dict[str, str]:
-    """All that is federated on the members, but for the guard's own status, which the control plane writes."""
+    """All that is federated on the members, but for the policy, whose status the control plane writes."""
     found: dict[str, str] = {}
     for plane in planes:
         found |= plane.versions()
@@ -176,13 +179,13 @@ def stopped(fleet: Fleet, code: str, *, run: Callable[[], object] | None = None)
     return caught.value
 
 
-def refused_member(fleet: Fleet, code: str, name: str = "member-a", *, others: bool = True) -> Run:
+def refused_member(fleet: Fleet, code: str, name: str = "member-a") -> Run:
     """The run refuses the member with ``code``; see the module. The other members are as they should be."""
     plane = fleet.planes[name]
     before, size = versions([plane]), len(fleet.entries())
     run = fleet.reconcile()
     part = result(run, name)
-    assert part.state in (MemberState.FAILED, MemberState.REFUSED), part
+    assert part.state in (MemberState.FAILED, MemberState.REFUSED, MemberState.UNREACHABLE), part
     assert code in part.error, part.error
     assert {state for other, state in states(run).items() if other != name} <= {
         MemberState.SYNCED,
@@ -229,22 +232,23 @@ def repaired(fleet: Fleet, *objects: str, name: str = "member-a", deep: bool = F
     return added
 
 
-def verified(fleet: Fleet, name: str = "member-a", *arguments: str) -> set[str]:
-    """The codes of ``fleetward verify``, of its findings or of the error that ended it."""
-    import json
+def verified(fleet: Fleet, name: str = "member-a", *, deep: bool = False) -> set[str]:
+    """The codes of what ``fleetward verify`` finds, or of the error that ends it."""
+    try:
+        with fleet.wiring() as wiring:
+            checks = wiring.checks()
+            ports = VerifyPorts(checks.repository, checks.cache, wiring.log_view(), wiring.members().connect)
+            explanation = asyncio.run(verify_member(ports, name, deep=deep))
+    except FleetwardError as error:
+        return {error.code}
+    return {finding.code for finding in explanation.findings}
 
-    done = fleet.run("verify", "--cluster", name, "-o", "json", "-q", *arguments)
-    answer = json.loads(done.stdout)
-    if "error" in answer:
-        return {answer["error"]["code"]}
-    return {finding["code"] for finding in answer["findings"]}
 
-
-# --- handing a change set to a member ------------------------------------------------------------------------
+# --- handing a change set to a member ------------------------------------------------------------
 
 
 def logged_change_sets(fleet: Fleet, name: str) -> list[bytes]:
-    """The envelopes of a member's change sets, as everybody reads them who reads the log; the oldest first."""
+    """The envelopes of a member's change sets, as whoever reads the log reads them; the oldest first."""
     with fleet.wiring() as wiring:
         view = wiring.log_view()
         return [

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from attack_kit import Fleet
-from attack_members import _shared, a, all_planes, applied, b, empty, prepared, proxy, stolen  # noqa: F401
+from attack_members import a, all_planes, applied, b, prepared, proxy, shared_victim, synced  # noqa: F401
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Altered file: a bit is flipped, or a byte added, in any one file of the log.
 
-Every kind of file, near the end of the log and far back. What a run reads stops it with FW1808, and nothing is
-written into a log that is damaged. ``audit verify`` reads all of it and names the file.
+Every kind of file, near the end of the log and far back. What a run reads stops it with FW1808, and nothing
+is written into a log that is damaged. ``audit verify`` reads all of it and names the file.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ CODES = {"tile/entries": "FW1821", "tile/": "FW1820", "bodies/": "FW1824", "chec
 STOPS = {"FW1801", "FW1802", "FW1808"}
 
 
-def test_what_a_run_reads_stops_it(stolen: Fleet) -> None:
-    forget(stolen)
-    whole = stolen.machine / "whole"
-    shutil.copytree(stolen.log_folder, whole)
-    size = len(stolen.entries())
+def test_what_a_run_reads_stops_it(applied: Fleet) -> None:
+    forget(applied)
+    whole = applied.machine / "whole"
+    shutil.copytree(applied.log_folder, whole)
+    size = len(applied.entries())
     for name in ("checkpoint", f"tile/0/000.p/{size}", f"tile/entries/000.p/{size}"):
-        path = stolen.log_folder / name
+        path = applied.log_folder / name
         data = path.read_bytes()
         path.write_bytes(data[:40] + bytes([data[40] ^ 4]) + data[41:])
-        stopped(stolen, "FW1801" if name == "checkpoint" else "FW1808")
+        stopped(applied, "FW1801" if name == "checkpoint" else "FW1808")
         path.write_bytes(data)
-    assert files_of(stolen.log_folder) == files_of(whole)
+    assert files_of(applied.log_folder) == files_of(whole)
 
 
 @pytest.mark.parametrize("name", ["tile/0/001", "tile/1/000.p/3", "tile/entries/001", "body"])

@@ -1,8 +1,9 @@
 """Entry swap: whoever can write the store exchanges two entries, or rewrites one, hashes to match.
 
-The tree's root is signed, so a change anywhere leads to another root than the checkpoint's. Near the end of the
-log the run itself stops. Further back it is found when the entry is read, and by ``audit verify``, which names the
-file: a run reads only what is new to it. The log is what was attacked, so nothing is written into it.
+The tree's root is signed, so a change anywhere leads to another root than the checkpoint's. Near the end of
+the log the run itself stops. Further back it is found when the entry is read, and by ``audit verify``, which
+names the file: a run reads only what is new to it. The log is what was attacked, so nothing is written into
+it.
 """
 
 from __future__ import annotations
@@ -35,26 +36,26 @@ def rewrite(bundle: Path, tile: Path, count: int, *, swap: tuple[int, int]) -> N
     tile.write_bytes(b"".join(leaf_hash(row) for row in rows))
 
 
-def test_two_entries_of_the_run_that_was_last(stolen: Fleet) -> None:
-    log = stolen.log_folder
+def test_two_entries_of_the_run_that_was_last(applied: Fleet) -> None:
+    log = applied.log_folder
     bundle, tile = newest(log, "tile/entries"), newest(log, "tile/0")
     count = int(bundle.name)
     rewrite(bundle, tile, count, swap=(count - 1, count - 3))
     for memory in (True, False):
         if not memory:
-            forget(stolen)
-        error = stopped(stolen, "FW1808")
+            forget(applied)
+        error = stopped(applied, "FW1808")
         assert "right edge" in error.message
 
 
-def test_an_entry_that_says_something_else(stolen: Fleet) -> None:
+def test_an_entry_that_says_something_else(applied: Fleet) -> None:
     """Without the hashes: the bundle alone."""
-    bundle = newest(stolen.log_folder, "tile/entries")
+    bundle = newest(applied.log_folder, "tile/entries")
     data = bundle.read_bytes()
     changed = data.replace(b'"result":"applied"', b'"result":"failed!"', 1)
     assert changed != data
     bundle.write_bytes(changed)
-    assert "was altered" in stopped(stolen, "FW1808").message
+    assert "was altered" in stopped(applied, "FW1808").message
 
 
 def test_two_old_entries_of_a_long_log(tmp_path: Path) -> None:

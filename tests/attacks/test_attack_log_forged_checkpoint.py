@@ -29,11 +29,11 @@ def resigned(log: Path, by: KeySigner, text: str = "") -> bytes:
     return sign_checkpoint(Checkpoint(ORIGIN, size, root), by)
 
 
-def test_a_checkpoint_by_another_key(stolen: Fleet) -> None:
-    path = stolen.log_folder / "checkpoint"
+def test_a_checkpoint_by_another_key(applied: Fleet) -> None:
+    path = applied.log_folder / "checkpoint"
     good = path.read_bytes()
     text, _, signatures = good.partition(b"\n\n")
-    theirs = resigned(stolen.log_folder, THIEF)
+    theirs = resigned(applied.log_folder, THIEF)
     forged = {
         "the same text by another key": theirs,
         "an empty tree by another key": sign_checkpoint(Checkpoint(ORIGIN, 0, EMPTY_ROOT), THIEF),
@@ -44,13 +44,13 @@ def test_a_checkpoint_by_another_key(stolen: Fleet) -> None:
     for name, data in forged.items():
         for memory in (True, False):
             if not memory:
-                forget(stolen)
+                forget(applied)
             path.write_bytes(data)
-            assert stopped(stolen, "FW1801").hint, name
-    assert verified(stolen) == {"FW1801"}
+            assert stopped(applied, "FW1801").hint, name
+    assert verified(applied) == {"FW1801"}
     # With theirs beside ours the checkpoint is ours still: unknown signatures are those of witnesses.
     path.write_bytes(good + theirs.partition(b"\n\n")[2])
-    with stolen.wiring() as wiring:
+    with applied.wiring() as wiring:
         assert wiring.log_view().size
 
 
@@ -61,19 +61,19 @@ def _under_our_id(ours: bytes, theirs: bytes) -> bytes:
     return f"— {ORIGIN} {base64.b64encode(own + value).decode()}\n".encode()
 
 
-def test_a_whole_log_by_another_key(stolen: Fleet) -> None:
+def test_a_whole_log_by_another_key(applied: Fleet) -> None:
     """Everything is consistent in itself; a reader who pins no key has nothing to hold it against."""
     from reconciler.audit.log import Log
     from reconciler.audit.store_directory import DirectoryStore
 
-    entries = stolen.entries()
-    with stolen.wiring() as wiring:
+    entries = applied.entries()
+    with applied.wiring() as wiring:
         view = wiring.log_view()
         bodies = {digest: view.body(digest) for entry in entries for digest in entry.body_digests()}
-    (stolen.log_folder).rename(stolen.machine / "aside")
-    theirs = Log.open(DirectoryStore(stolen.log_folder), THIEF, origin=ORIGIN, clock=clock)
+    (applied.log_folder).rename(applied.machine / "aside")
+    theirs = Log.open(DirectoryStore(applied.log_folder), THIEF, origin=ORIGIN, clock=clock)
     theirs.append(entries, bodies)
     assert theirs.verify().ok
-    forget(stolen)
-    error = stopped(stolen, "FW1801")
+    forget(applied)
+    error = stopped(applied, "FW1801")
     assert "no known key" in error.message

@@ -1,8 +1,8 @@
 """Forged rotation: a thief who writes the store has the log name a successor of the thief's choice.
 
-The new key is believed only where the old one signed for it, at that very place of that very tree. Nobody follows
-a forged step: the checkpoint above it is by an unknown key (FW1801), the run stops and nothing is written; a
-writer that is given such an entry refuses it (FW1803).
+The new key is believed only where the old one signed for it, at that very place of that very tree. Nobody
+follows a forged step: the checkpoint above it is by an unknown key (FW1801), the run stops and nothing is
+written; a writer that is given such an entry refuses it (FW1803).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ LOSS, ROTATION = RotationReason.LOSS, RotationReason.ROTATION
 class Thief(Log):
     """A writer that keeps no rules."""
 
-    def _follow(self, entries: object) -> LogState:
+    def _follow(self, _entries: object) -> LogState:
         return LogState()
 
     def _writable(self) -> Signer:
@@ -62,27 +62,27 @@ def steps(log: LogView, key: Signer) -> dict[str, KeyRotated]:
     }
 
 
-def test_a_forged_step_leads_nobody_to_the_thief(stolen: Fleet) -> None:
-    forget(stolen)
-    whole = stolen.machine / "whole"
-    shutil.copytree(stolen.log_folder, whole)
-    with stolen.wiring() as wiring:
+def test_a_forged_step_leads_nobody_to_the_thief(applied: Fleet) -> None:
+    forget(applied)
+    whole = applied.machine / "whole"
+    shutil.copytree(applied.log_folder, whole)
+    with applied.wiring() as wiring:
         key, view = wiring.key(), wiring.log_view()
         forged = steps(view, key)
     for name, step in forged.items():
-        shutil.rmtree(stolen.log_folder)
-        shutil.copytree(whole, stolen.log_folder)
-        store = DirectoryStore(stolen.log_folder)
+        shutil.rmtree(applied.log_folder)
+        shutil.copytree(whole, applied.log_folder)
+        store = DirectoryStore(applied.log_folder)
         Thief.open(store, key, origin=ORIGIN, clock=clock).forge(step)
-        forget(stolen)
-        error = stopped(stolen, "FW1801")
+        forget(applied)
+        error = stopped(applied, "FW1801")
         if step.reason is LOSS:
             assert "ask the log's owner" in error.hint, name
-    assert verified(stolen) == {"FW1801"}
+    assert verified(applied) == {"FW1801"}
 
 
-def test_a_writer_takes_no_forged_step(stolen: Fleet) -> None:
-    with stolen.wiring() as wiring:
+def test_a_writer_takes_no_forged_step(applied: Fleet) -> None:
+    with applied.wiring() as wiring:
         key = wiring.key()
         log = wiring.log(key)
         size = log.size
@@ -92,4 +92,4 @@ def test_a_writer_takes_no_forged_step(stolen: Fleet) -> None:
             with pytest.raises(EntryError) as caught:
                 log.rotate(step, THIEF)
             assert caught.value.code == "FW1803", name
-    assert len(stolen.entries()) == size
+    assert len(applied.entries()) == size

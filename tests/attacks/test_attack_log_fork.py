@@ -1,7 +1,7 @@
 """Fork: two copies of one log are both written, so that two readers see two histories.
 
-Every checkpoint of both is well signed. Whoever compares one with the other sees it: this machine's memory, the
-members' records, ``audit verify --checkpoint``, a witness. The log is what was attacked: the run stops.
+Every checkpoint of both is well signed. Whoever compares one with the other sees it: this machine's memory,
+the members' records, ``audit verify --checkpoint``, a witness. The log is what was attacked: the run stops.
 """
 
 from __future__ import annotations

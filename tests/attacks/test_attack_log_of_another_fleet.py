@@ -1,8 +1,8 @@
 """Another log: the checkpoint, or the whole log, of another fleet is put in the place of this one's.
 
-A checkpoint names its log (origin). Two fleets whose reconcilers share a key share the origin too; then it is the
-log's first entry that says whose it is, the memory of this machine, and the members' records. The log itself is
-attacked, so that nothing of it can be trusted and the run stops.
+A checkpoint names its log (origin). Two fleets whose reconcilers share a key share the origin too; then it is
+the log's first entry that says whose it is, the memory of this machine, and the members' records. The log
+itself is attacked, so that nothing of it can be trusted and the run stops.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from reconciler.surfaces.signing import ORIGIN
 pytestmark = pytest.mark.real
 
 
-def test_a_checkpoint_of_another_origin_by_the_same_key(stolen: Fleet) -> None:
+def test_a_checkpoint_of_another_origin_by_the_same_key(applied: Fleet) -> None:
     """Somebody had the key sign another log's checkpoint, with the very same size and root."""
-    with stolen.wiring() as wiring:
+    with applied.wiring() as wiring:
         log, key = wiring.log_view(), wiring.key()
         other = Checkpoint("other.example/log", log.size, log.root)
         signed = sign_checkpoint(other, key)
@@ -36,27 +36,27 @@ def test_a_checkpoint_of_another_origin_by_the_same_key(stolen: Fleet) -> None:
         entry = log.raw(1)
     keys = [VerifierKey(ORIGIN, key.public_key)]
     for forged in (signed, other.text().encode() + b"\n" + renamed):
-        (stolen.log_folder / "checkpoint").write_bytes(forged)
-        stopped(stolen, "FW1801")
+        (applied.log_folder / "checkpoint").write_bytes(forged)
+        stopped(applied, "FW1801")
         with pytest.raises(LogSignatureError):
             open_checkpoint(forged, ORIGIN, keys)
     with pytest.raises(LogSignatureError):
         check_proof(format_proof(proof), entry, ORIGIN, keys)
 
 
-def test_the_log_of_another_fleet_with_the_same_key(stolen: Fleet, tmp_path: Path) -> None:
-    other = Fleet.new(tmp_path / "other", {}, stolen.shared)
+def test_the_log_of_another_fleet_with_the_same_key(applied: Fleet, tmp_path: Path) -> None:
+    other = Fleet.new(tmp_path / "other", {}, applied.shared)
     (other.machine / "state").mkdir(parents=True)
     for name in ("reconciler.key", "reconciler.pub"):
-        shutil.copy(stolen.settings.state / name, other.settings.state / name)
-    other.start(stolen.registration("member-a"))
-    shutil.rmtree(stolen.log_folder)
-    shutil.copytree(other.log_folder, stolen.log_folder)
-    stopped(stolen, "FW1810")
-    forget(stolen)
+        shutil.copy(applied.settings.state / name, other.settings.state / name)
+    other.start(applied.registration("member-a"))
+    shutil.rmtree(applied.log_folder)
+    shutil.copytree(other.log_folder, applied.log_folder)
+    stopped(applied, "FW1810")
+    forget(applied)
     with pytest.raises(TeleportError) as caught:
-        stolen.reconcile()
+        applied.reconcile()
     assert caught.value.code == "FW1251"
     assert caught.value.expected == str(other.repo.path)
-    last = stolen.entries()[-1]
+    last = applied.entries()[-1]
     assert last.kind == "commit-refused", "the one whose log it is finds it there"

@@ -1,7 +1,7 @@
 """Another entry's proof: somebody is handed a good proof with an entry that it is not of.
 
-A proof is checked offline, by whoever was handed it, with the log's public key alone: FW1812, and no log to write
-an entry into. The log that it was made from is untouched.
+A proof is checked offline, by whoever was handed it, with the log's public key alone: FW1812, and no log to
+write an entry into. The log that it was made from is untouched.
 """
 
 from __future__ import annotations

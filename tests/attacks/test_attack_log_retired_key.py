@@ -1,8 +1,8 @@
 """Retired key: a key that was replaced goes on signing, by a thief who kept it or a host that was forgotten.
 
 The log names who signs from which entry on. A host with the old key is told so before it looks at anything
-(FW1227). What a thief writes behind the rotation is refused with FW1801, also where both keys are pinned: the log
-itself is attacked, so the run stops and nothing is written.
+(FW1227). What a thief writes behind the rotation is refused with FW1801, also where both keys are pinned: the
+log itself is attacked, so the run stops and nothing is written.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ class Retired(Thief):
 
 
 @pytest.fixture
-def rotated(stolen: Fleet, tmp_path: Path) -> tuple[Fleet, Path]:
+def rotated(applied: Fleet, tmp_path: Path) -> tuple[Fleet, Path]:
     """The fleet with a new key, and a copy of the old one."""
     old = tmp_path / "old.key"
-    shutil.copy(stolen.settings.state / "reconciler.key", old)
-    assert stolen.run("key", "rotate").returncode == 0
-    return stolen, old
+    shutil.copy(applied.settings.state / "reconciler.key", old)
+    assert applied.run("key", "rotate").returncode == 0
+    return applied, old
 
 
 def test_a_host_with_the_old_key(rotated: tuple[Fleet, Path], tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Rollback: an old copy of the whole log is put back, every file of it good and well signed.
 
-The log itself is attacked: the run stops, and no entry is written into the old copy. What proves the rollback is
-outside the log: this machine's memory, every member's signed record, a checkpoint that somebody kept.
+The log itself is attacked: the run stops, and no entry is written into the old copy. What proves the rollback
+is outside the log: this machine's memory, every member's signed record, a checkpoint that somebody kept.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ pytestmark = pytest.mark.real
 
 
 @pytest.fixture
-def rolled_back(stolen: Fleet, tmp_path: Path) -> Fleet:
+def rolled_back(applied: Fleet, tmp_path: Path) -> Fleet:
     """The log without the change set that was applied last; a reader had kept the newest checkpoint."""
-    shutil.copy(stolen.log_folder / "checkpoint", tmp_path / "kept")
-    shutil.rmtree(stolen.log_folder)
-    shutil.copytree(before_last(stolen), stolen.log_folder)
-    return stolen
+    shutil.copy(applied.log_folder / "checkpoint", tmp_path / "kept")
+    shutil.rmtree(applied.log_folder)
+    shutil.copytree(before_last(applied), applied.log_folder)
+    return applied
 
 
 def test_by_what_this_machine_remembers(rolled_back: Fleet) -> None:

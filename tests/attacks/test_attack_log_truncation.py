@@ -41,21 +41,21 @@ CUTS: dict[str, Callable[[Path], object]] = {
 }
 
 
-def test_files_that_are_missing_or_cut(stolen: Fleet) -> None:
-    whole = stolen.machine / "whole"
-    shutil.copytree(stolen.log_folder, whole)
+def test_files_that_are_missing_or_cut(applied: Fleet) -> None:
+    whole = applied.machine / "whole"
+    shutil.copytree(applied.log_folder, whole)
     for name, damage in CUTS.items():
-        shutil.rmtree(stolen.log_folder)
-        shutil.copytree(whole, stolen.log_folder)
-        damage(stolen.log_folder)
-        assert isinstance(stopped(stolen, "FW1808"), LogDamagedError), name
+        shutil.rmtree(applied.log_folder)
+        shutil.copytree(whole, applied.log_folder)
+        damage(applied.log_folder)
+        assert isinstance(stopped(applied, "FW1808"), LogDamagedError), name
 
 
-def test_an_older_checkpoint_over_the_same_files(stolen: Fleet) -> None:
+def test_an_older_checkpoint_over_the_same_files(applied: Fleet) -> None:
     """Well signed, and every tile below it is there: only what was seen since then tells."""
-    shutil.copy(before_last(stolen) / "checkpoint", stolen.log_folder / "checkpoint")
-    error = stopped(stolen, "FW1810")
+    shutil.copy(before_last(applied) / "checkpoint", applied.log_folder / "checkpoint")
+    error = stopped(applied, "FW1810")
     assert isinstance(error, LogBehindError)
-    assert error.where == str(stolen.log_folder), "by what the machine remembers, before a member is asked"
-    forget(stolen)
-    assert stopped(stolen, "FW1810").where in stolen.planes, "and by what the members prove"
+    assert error.where == str(applied.log_folder), "by what the machine remembers, before a member is asked"
+    forget(applied)
+    assert stopped(applied, "FW1810").where in applied.planes, "and by what the members prove"

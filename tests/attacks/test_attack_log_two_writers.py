@@ -1,7 +1,8 @@
 """Two writers: two reconcilers use one log at the same time.
 
 The store's compare-and-swap takes one append and refuses the other (FW1804) before anything of it is applied;
-the log holds what the first one wrote, once. Of the second run nothing can be logged: it has no log to write to.
+the log holds what the first one wrote, once. Of the second run nothing can be logged: it has no log to write
+to.
 """
 
 from __future__ import annotations

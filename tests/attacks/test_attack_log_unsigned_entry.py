@@ -45,20 +45,20 @@ def insert(fleet: Fleet) -> tuple[int, str]:
     return size, base64.b64encode(frontier.root()).decode()
 
 
-def test_a_checkpoint_moved_over_it(stolen: Fleet) -> None:
-    size, root = insert(stolen)
-    path = stolen.log_folder / "checkpoint"
+def test_a_checkpoint_moved_over_it(applied: Fleet) -> None:
+    size, root = insert(applied)
+    path = applied.log_folder / "checkpoint"
     origin, *_, signature = path.read_text().rstrip("\n").split("\n")
     for memory in (True, False):
         if not memory:
-            forget(stolen)
+            forget(applied)
         path.write_text(f"{origin}\n{size}\n{root}\n\n{signature}\n")
-        error = stopped(stolen, "FW1801")
+        error = stopped(applied, "FW1801")
         assert "does not fit the text" in error.message
 
 
-def test_behind_the_checkpoint_it_is_nothing(stolen: Fleet) -> None:
-    victim = copy_of(stolen, stolen.machine / "victim")
+def test_behind_the_checkpoint_it_is_nothing(applied: Fleet) -> None:
+    victim = copy_of(applied, applied.machine / "victim")
     size, _ = insert(victim)
     assert len(victim.entries()) == size - 1
     with victim.wiring() as wiring:

@@ -1,7 +1,7 @@
 """Another key's change set: right in everything, signed by a key that is not the reconciler's.
 
-Apply verifies the signature itself, on the bytes that it is given: FW1231, and nothing is written. In a run the
-refusal is the outcome of the intent.
+Apply verifies the signature itself, on the bytes that it is given: FW1231, and nothing is written. In a run
+the refusal is the outcome of the intent.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ class Exchanged:
         return THIEF.sign(message)
 
 
-def test_handed_over_with_a_forged_signature(stolen: Fleet) -> None:
-    before = versions(stolen.planes.values())
-    with stolen.wiring() as wiring:
+def test_handed_over_with_a_forged_signature(applied: Fleet) -> None:
+    before = versions(applied.planes.values())
+    with applied.wiring() as wiring:
         key = wiring.key()
-    envelope = logged_change_sets(stolen, "member-a")[-1]
+    envelope = logged_change_sets(applied, "member-a")[-1]
     good = open_change_set(envelope, [key.public_key])
     newer = replace(good.change_set, sequence=99)
     theirs = sign_change_set(newer, THIEF)
@@ -55,9 +55,9 @@ def test_handed_over_with_a_forged_signature(stolen: Fleet) -> None:
     }
     for name, data in forged.items():
         with pytest.raises(TrustError) as caught:
-            hand_over(stolen, "member-a", SignedChangeSet(data, dsse.digest(data), newer))
+            hand_over(applied, "member-a", SignedChangeSet(data, dsse.digest(data), newer))
         assert caught.value.code == "FW1231", name
-    assert versions(stolen.planes.values()) == before
+    assert versions(applied.planes.values()) == before
 
 
 def test_a_run_whose_key_was_exchanged(applied: Fleet, a: Plane) -> None:

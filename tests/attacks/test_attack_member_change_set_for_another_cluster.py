@@ -1,7 +1,7 @@
 """Another cluster's change set: well signed, for the member next door.
 
-The change set names the uid of its cluster, and the member says its own at the moment of the apply: FW1721, and
-nothing is written. In a run the refusal is the outcome of the intent.
+The change set names the uid of its cluster, and the member says its own at the moment of the apply: FW1721,
+and nothing is written. In a run the refusal is the outcome of the intent.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from reconciler.trust import open_change_set
 pytestmark = pytest.mark.real
 
 
-def test_handed_over_by_somebody_who_has_the_log(stolen: Fleet) -> None:
-    before = versions(stolen.planes.values())
-    with stolen.wiring() as wiring:
+def test_handed_over_by_somebody_who_has_the_log(applied: Fleet) -> None:
+    before = versions(applied.planes.values())
+    with applied.wiring() as wiring:
         key = wiring.key().public_key
-    for envelope in logged_change_sets(stolen, "member-b"):
+    for envelope in logged_change_sets(applied, "member-b"):
         with pytest.raises(WrongClusterError) as caught:
-            hand_over(stolen, "member-a", open_change_set(envelope, [key]))
+            hand_over(applied, "member-a", open_change_set(envelope, [key]))
         assert caught.value.code == "FW1721"
-    assert versions(stolen.planes.values()) == before
+    assert versions(applied.planes.values()) == before
 
 
 def test_a_member_that_becomes_another_one_before_the_apply(

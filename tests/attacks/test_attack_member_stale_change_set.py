@@ -1,8 +1,9 @@
 """Stale change set: one that was signed for this very member, but for a state that it has left behind.
 
-Every change set is readable in the log, well signed for ever, and worth nothing: its sequence is not above the one
-in the member's record (FW1724), it is for another desired state (FW1723), and the log takes no second intent of it
-(FW1803). One that becomes stale between intent and apply is refused at the member, and its intent is closed.
+Every change set is readable in the log, well signed for ever, and worth nothing: its sequence is not above
+the one in the member's record (FW1724), it is for another desired state (FW1723), and the log takes no second
+intent of it (FW1803). One that becomes stale between intent and apply is refused at the member, and its
+intent is closed.
 """
 
 from __future__ import annotations
@@ -28,25 +29,25 @@ def opened(fleet: Fleet, envelope: bytes) -> SignedChangeSet:
         return open_change_set(envelope, [wiring.key().public_key])
 
 
-def test_every_change_set_of_the_log_is_stale(stolen: Fleet) -> None:
-    before = versions(stolen.planes.values())
-    for envelope in logged_change_sets(stolen, "member-a"):
+def test_every_change_set_of_the_log_is_stale(applied: Fleet) -> None:
+    before = versions(applied.planes.values())
+    for envelope in logged_change_sets(applied, "member-a"):
         with pytest.raises(MovedError) as caught:
-            hand_over(stolen, "member-a", opened(stolen, envelope))
+            hand_over(applied, "member-a", opened(applied, envelope))
         assert caught.value.code == "FW1724"
         assert caught.value.where.startswith("member-a")
-    intents = [e for e in stolen.entries() if isinstance(e, Intent) and e.cluster == "member-a"]
-    with stolen.wiring() as wiring:
+    intents = [e for e in applied.entries() if isinstance(e, Intent) and e.cluster == "member-a"]
+    with applied.wiring() as wiring:
         log = wiring.log(wiring.key())
         for intent in intents:
             with pytest.raises(EntryError, match="is not above") as refused:
                 log.append([intent])
             assert refused.value.code == "FW1803"
-    assert versions(stolen.planes.values()) == before
+    assert versions(applied.planes.values()) == before
 
 
 def test_not_even_with_an_older_record_put_back(applied: Fleet, a: Plane) -> None:
-    """The record rolled back makes the old sequence a new one; the desired state is another one all the same."""
+    """The record rolled back makes an old sequence a new one; the desired state is another all the same."""
     assert before_last(applied).exists()
     assert applied.reconcile().converged
     first, second, _ = logged_change_sets(applied, "member-a")

@@ -1,7 +1,7 @@
 """Tampered record: somebody with rights on the member edits the ConfigMap that says what we applied.
 
-The record is signed as a whole: whatever is changed in it, it is not believed (FW1720), the member gets nothing,
-the others go on, and the log says so.
+The record is signed as a whole: whatever is changed in it, it is not believed (FW1720), the member gets
+nothing, the others go on, and the log says so.
 """
 
 from __future__ import annotations
@@ -63,22 +63,22 @@ EDITS: dict[str, Callable[[Data], Data]] = {
 }
 
 
-def test_every_edit_is_refused(applied: Fleet, a: Plane) -> None:
+def test_every_edit_is_refused(synced: Fleet, a: Plane) -> None:
     good = a.get(f"{RECORDS}/fleetward")["binaryData"]
     a.unguard()
     for number, (name, edit) in enumerate(EDITS.items()):
         a.by_hand("PATCH", f"{RECORDS}/fleetward", {"binaryData": {"body": None, **edit(good)}})
         if number == 0:
-            refused_member(applied, "FW1720")
-        assert verified(applied) == {"FW1720"}, name
-        asked_again(applied)
-        assert "FW1720" in result(applied.reconcile("member-a"), "member-a").error, name
-    with applied.wiring() as wiring:
+            refused_member(synced, "FW1720")
+        assert verified(synced) == {"FW1720"}, name
+        asked_again(synced)
+        assert "FW1720" in result(synced.reconcile("member-a"), "member-a").error, name
+    with synced.wiring() as wiring:
         key = wiring.key().public_key
-    newest = open_change_set(logged_change_sets(applied, "member-a")[-1], [key])
+    newest = open_change_set(logged_change_sets(synced, "member-a")[-1], [key])
     with pytest.raises(RecordError):  # at the apply itself too
-        hand_over(applied, "member-a", newest)
+        hand_over(synced, "member-a", newest)
     a.by_hand("PATCH", f"{RECORDS}/fleetward", {"binaryData": good})
-    asked_again(applied)
-    assert applied.reconcile().converged
-    applied.assert_log_whole()
+    asked_again(synced)
+    assert synced.reconcile().converged
+    synced.assert_log_whole()

@@ -54,14 +54,14 @@ def test_the_file_moves_in_by_a_merge(fleet: Fleet) -> None:
 def test_a_second_document_in_the_file(fleet: Fleet) -> None:
     two = fleet.federation() + "---\n" + fleet.federation({"mallory": []}, version=2, approvals=[])
     fleet.repo.commit({"federation.yaml": two})
-    fleet.refused("FW1261", "FW1335")
+    fleet.refused("FW1261", "FW1325", "FW1335")
 
 
 def test_another_file_is_no_trust_root(fleet: Fleet) -> None:
     """A Federation elsewhere, or in other case, never counts."""
     text = fleet.federation({"mallory": []}, version=2)
     fleet.repo.commit({"policies/manifests/federation.yaml": text}, by="dave")
-    fleet.refused("FW1332", "FW1335")
+    fleet.refused("FW1325", "FW1332", "FW1335")
 
 
 def test_the_threshold_as_it_should_be(fleet: Fleet) -> None:

@@ -40,6 +40,7 @@ class TestWitness:
 
     __test__ = False
     name: str = "witness.example/w1"
+    origin: str = ORIGIN
     seed: bytes = b"w" * 32
     log_keys: list[VerifierKey] = field(default_factory=lambda: [VerifierKey(ORIGIN, SIGNER.public_key)])
     now: Callable[[], float] = time.time
@@ -89,7 +90,7 @@ class TestWitness:
         header, _, note = body.partition(b"\n\n")
         old_line, *hashes = header.decode().split("\n")
         old, origin = int(old_line.removeprefix("old ")), note.decode().split("\n")[0]
-        if origin != ORIGIN:
+        if origin != self.origin:
             return Answer(404, b"unknown log\n")
         try:
             text = open_note(note, self.log_keys).text
