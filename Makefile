@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
 WORKERS ?= 2
 PYTEST ?=
+BENCH ?=
 
 
 .DEFAULT_GOAL := help
@@ -51,8 +52,8 @@ format: $(STAMP)  ## Format the code
 	@$(BIN)/ruff check --fix-only .
 	@$(BIN)/ruff format .
 
-bench: components  ## Measure, as ratios within one run; writes docs/benchmarks.md
-	@$(BIN)/python -m tools.bench
+bench: components  ## Measure, as ratios within one run; writes docs/benchmarks.md (BENCH="log commits" for parts)
+	@$(BIN)/python -m tools.bench $(BENCH)
 
 docs: $(STAMP)  ## Make the generated pages again
 	@$(BIN)/python -m tools.reference

@@ -36,8 +36,9 @@ def check_type(response: aiohttp.ClientResponse, server: str) -> None:
 
 
 def refused(response: aiohttp.ClientResponse, body: bytes, server: str) -> errors.ReplyError:
-    """The error for an answer that is not 2xx, with its ``Retry-After``."""
+    """The error for an answer that is not 2xx, with its ``Retry-After`` and ``Date``."""
     error = refusal(response.status, body, server)
+    error.date = response.headers.get("Date", "")
     asked = response.headers.get("Retry-After", "")
     if asked.isascii() and asked.isdigit() and len(asked) < 7:
         error.retry_after = float(asked)

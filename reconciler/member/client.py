@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from reconciler import documents
 from reconciler.errors import MemberError
@@ -37,6 +37,10 @@ from reconciler.member.login import CredentialSource, Host, SecretReader
 from reconciler.member.parent import Parent, declare, write_record
 from reconciler.member.transport import Transport
 from reconciler.model import Clock, Desired, Json, ObjectOutcome, ObjectRef, Observation, Signer
+
+if TYPE_CHECKING:  # only ``examine`` loads it
+    from reconciler.member.diagnosis.member import Seen
+    from reconciler.member.diagnosis.results import Bounds
 
 _DEFAULTS = Limits()
 
@@ -63,6 +67,7 @@ class Member:
         self._limits = limits
         self._signer = signer
         self._report = report or _quiet
+        self._credentials = credentials
         transport = Transport(
             cluster.api_servers, cluster.ca_bundle, cluster.tls_server_name, credentials, limits
         )
@@ -175,6 +180,18 @@ class Member:
         """A Secret's data here, decoded: the ``SecretReader`` of a primary. Raises MemberError."""
         async with self._operation():
             return await read_secret(self._client.transport, namespace, name)
+
+    async def examine(self, desired: Desired, seen: Seen, *, clock: Clock, bounds: Bounds) -> None:
+        """What is wrong with the member and the way to it, into ``seen``; ``desired`` has the guard in it.
+
+        Every URL is looked at by itself. What is the member's fault is a result, never raised; time is the
+        caller's to bound.
+        """
+        from reconciler.member.diagnosis.member import examine
+        from reconciler.member.diagnosis.servers import Way
+
+        way = Way(self._cluster, self._credentials, self._limits, clock, bounds)
+        await examine(way, desired, self._client.public_keys, seen)
 
     def _observed(self) -> tuple[Observation, Parent]:
         if self._seen is None:

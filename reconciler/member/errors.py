@@ -52,11 +52,32 @@ CODES: dict[str, tuple[str, str]] = {
         "the run on the member took too long",
         "raise limits.applyTimeout, or look at the member's load",
     ),
+    "FW1731": (
+        "the member's Kubernetes version is not the registered one",
+        "set spec.kubernetesVersion of the Cluster, so that objects are checked against the right schemas",
+    ),
+    "FW1732": (
+        "the member's clock and this host's differ",
+        "synchronize both clocks (chrony, systemd-timesyncd)",
+    ),
+    "FW1733": (
+        "the guard is not in place as it was compiled",
+        "fleetward reconcile --deep restores it; find who changed it",
+    ),
+    "FW1734": (
+        "the member's credentials have expired, or soon do",
+        "renew the token or certificate that the registration names",
+    ),
+    "FW1735": (
+        "the reconciler has more rights on the member than it needs",
+        "take away what the message names, on the member",
+    ),
+    "FW1736": ("others can read a credential or the state folder", "chmod 600 the file, 700 the folder"),
 }
 
 
 class ReplyError(MemberError):
-    """What one request to one API server came to; ``retry_after`` is in seconds.
+    """What one request to one API server came to; ``retry_after`` is in seconds, ``date`` its header Date.
 
     ``audit_id`` is the Audit-ID that a write carried: it may have arrived all the same.
     """
@@ -65,6 +86,7 @@ class ReplyError(MemberError):
     transient: ClassVar[bool] = False
     retry_after: float | None = None
     audit_id: str = ""
+    date: str = ""
 
 
 class UnreachableError(ReplyError):

@@ -50,6 +50,7 @@ class Answer:
 
     status: int
     body: bytes
+    date: str = ""  # the header Date (RFC 9110, 6.6.1), as it came
 
     def json(self) -> dict[str, Any]:
         """The body's value, which has to be an object. Raises NotKubernetesError."""
@@ -195,7 +196,7 @@ class Transport:
                 body = await read_body(response, size, server)
                 if response.status < 300:
                     check_type(response, server)
-                    return Answer(response.status, body)
+                    return Answer(response.status, body, response.headers.get("Date", ""))
                 raise refused(response, body, server)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise tls.translate(error, server) from error

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 import orjson
@@ -90,3 +91,51 @@ def _has_key(item: Json, key: Mapping[str, Json]) -> bool:
 def join(path: str, key: str) -> str:
     """A path as kubectl writes it: ``.data["a.b"]``."""
     return f"{path}.{key}" if _PLAIN_KEY.match(key) else f'{path}["{key}"]'
+
+
+@dataclass(frozen=True, slots=True)
+class Contested:
+    """A field that we apply and ``manager`` owns; ``taken``: we no longer do."""
+
+    path: str
+    manager: str
+    taken: bool
+
+    def __str__(self) -> str:
+        return f"{self.path} {'was taken by' if self.taken else 'is shared with'} {self.manager}"
+
+
+def contested_fields(applied: Json, live: Json) -> Iterator[Contested]:
+    """The fields of ``applied`` that another manager owns too, or alone.
+
+    >>> fields = {"f:data": {"f:size": {}}}
+    >>> entry = {"manager": "kubectl", "operation": "Apply", "fieldsV1": fields}
+    >>> live = {"metadata": {"managedFields": [entry]}}
+    >>> [str(one) for one in contested_fields({"data": {"size": "1"}}, live)]
+    ['.data.size was taken by kubectl (Apply)']
+    """
+    entries = live.get("metadata", {}).get("managedFields") or ()
+    entries = [e for e in entries if isinstance(e, dict) and isinstance(e.get("fieldsV1"), dict)]
+    ours = {path for e in entries if _is_ours(e) for path in _applied("", e["fieldsV1"], applied)}
+    for entry in entries:
+        if not _is_ours(entry):
+            manager = f"{entry.get('manager', '')} ({entry.get('operation', '')})"
+            for path in _applied("", entry["fieldsV1"], applied):
+                yield Contested(path, manager, path not in ours)
+
+
+def _is_ours(entry: Mapping[str, Json]) -> bool:
+    return (entry.get("manager"), entry.get("operation")) == (FIELD_MANAGER, "Apply")
+
+
+def _applied(path: str, fields: Json, applied: Json) -> Iterator[str]:
+    """The leaves of an entry that are in ``applied``."""
+    for name, below in fields.items():
+        if name == "." or not isinstance(below, dict):
+            continue
+        inner, value = _step(path, name, applied)
+        if value is not _ABSENT:
+            if below.keys() - {"."}:
+                yield from _applied(inner, below, value)
+            elif "." not in below:
+                yield inner

@@ -21,45 +21,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
-from io import StringIO
 from typing import Any
 
 from reconciler.errors import SettingsError
+from reconciler.surfaces import yaml_edit
 
-Spec = dict[str, Any]  # Federation.spec as ruamel.yaml has it
+Spec = dict[str, Any]  # Federation.spec, plain or as ruamel.yaml has it
 
 
 def edited(text: str, edit: Callable[[Spec], None]) -> str:
     """``text`` of federation.yaml after ``edit``, with the next root version. Raises SettingsError."""
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
 
-    yaml = YAML()
-    yaml.preserve_quotes = True
-    yaml.width = 4096
-    yaml.indent(*_indentation(text))
-    try:
-        document = yaml.load(text)
+    def change(document: dict[str, Any]) -> None:
         spec = document["spec"]
         edit(spec)
         trust = spec.setdefault("trust", {})
         trust["version"] = trust.get("version", 1) + 1
-    except (YAMLError, KeyError, TypeError, AttributeError) as error:
-        raise SettingsError(
-            "federation.yaml cannot be edited", got=str(error).partition("\n")[0],
-            hint="mend it first: `fleetward check --worktree` says what is wrong",
-        ) from error  # fmt: skip
-    out = StringIO()
-    yaml.dump(document, out)
-    return out.getvalue()
 
-
-def _indentation(text: str) -> tuple[int, int, int]:
-    """(mapping, sequence, offset) as the file has it: "    - name" below "  signers:", or "  - name"."""
-    after = text.partition("signers:\n")[2]
-    line = next((line for line in after.splitlines() if line.lstrip().startswith("-")), "  - ")
-    inside = len(line) - len(line.lstrip()) > 2
-    return (2, 4, 2) if inside else (2, 2, 0)
+    return yaml_edit.edited(text, change, name="federation.yaml")
 
 
 def add_signer(
@@ -82,9 +61,8 @@ def add_signer(
     times = {field: f"{time:%Y-%m-%dT%H:%M:%SZ}" for field, time in window.items() if time}
     _extend(signer, "roles", roles)
     _extend(signer, "keys", [{"key": key, **times} if times else key for key in keys])
-    _extend(
-        signer, "openpgp", [{"key": _literal(key), **times} if times else _literal(key) for key in openpgp]
-    )
+    blocks = [yaml_edit.block(key) for key in openpgp]
+    _extend(signer, "openpgp", [{"key": key, **times} if times else key for key in blocks])
     _extend(signer, "principals", principals)
 
 
@@ -141,9 +119,3 @@ def _known(spec: Spec, name: str) -> Any:
 def _extend(signer: Any, field: str, values: Sequence[Any]) -> None:
     if new := [value for value in values if value not in signer.get(field, [])]:
         signer.setdefault(field, []).extend(new)
-
-
-def _literal(text: str) -> Any:
-    from ruamel.yaml.scalarstring import LiteralScalarString
-
-    return LiteralScalarString(text.strip() + "\n")

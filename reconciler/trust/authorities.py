@@ -102,11 +102,20 @@ def _chain(
     try:
         verified = builder.build_client_verifier().verify(leaf, [*authority.intermediates, *extra])
     except (verification.VerificationError, *UNREADABLE) as error:
-        # Without the certificate's own name, which its maker chose.
-        return f"{authority.name}: {str(error).split(' (encountered')[0].removeprefix('validation failed: ')}"
+        return f"{authority.name}: {_reason(str(error))}"
     # A root that signs by itself would be a chain of one.
     alone = f"{authority.name}: a root that signs by itself"
     return Chain(authority, tuple(verified.chain)) if len(verified.chain) > 1 else alone
+
+
+def _reason(text: str) -> str:
+    """The library's reason, less its preamble and less the certificate's own name, which its maker chose."""
+    text = text.split(" (encountered")[0].split(": AlgorithmIdentifier")[0]
+    for preamble in ("validation failed: ", "candidates exhausted: ", "Python extension validator failed: "):
+        text = text.removeprefix(preamble)
+    if text.startswith("all candidates exhausted"):
+        return "none of its certificates is the issuer's"
+    return text.removeprefix("ValueError: ")
 
 
 def _unvouched(

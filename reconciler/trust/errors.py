@@ -14,13 +14,13 @@ class UnsignedError(TrustError):
 
 
 class SignatureFormatError(TrustError):
-    """A signature that is not an SSH signature (OpenPGP, X.509)."""
+    """A signature in a format that is not known."""
 
     code = "FW1202"
 
 
 class MalformedSignatureError(TrustError):
-    """An SSH signature that is not exactly what PROTOCOL.sshsig describes."""
+    """A signature that is not exactly what its format describes."""
 
     code = "FW1203"
 
@@ -209,17 +209,20 @@ CODES: dict[str, tuple[str, str]] = {
         "`git config gpg.format ssh`, `git config user.signingKey KEY.pub`, `git commit --amend -S`.",
     ),
     "FW1202": (
-        "The signature is OpenPGP or X.509; only SSH signatures are accepted.",
-        "Sign with an SSH key: `git config gpg.format ssh`.",
+        "The signature is in no known format: SSH, OpenPGP or X.509 (CMS).",
+        "Sign with what git knows; an SSH key is the simplest: `git config gpg.format ssh`.",
     ),
-    "FW1203": ("The SSH signature is not well formed.", "Sign again with git and ssh-keygen, unmodified."),
+    "FW1203": (
+        "The signature is not well formed.",
+        "Sign again with git and its signing program, unmodified.",
+    ),
     "FW1204": (
         "The signature was made for another purpose (namespace) than Git.",
         "Sign with `git commit -S`; a signature of a file or mail cannot stand in for one.",
     ),
     "FW1205": (
         "The signature is over a weak hash.",
-        "Sign again with sha256 or sha512 (ssh-keygen's default).",
+        "Sign again with SHA-256 or SHA-512 (the default of ssh-keygen and gpg).",
     ),
     "FW1206": (
         "No signer has the key.",
@@ -232,7 +235,7 @@ CODES: dict[str, tuple[str, str]] = {
     "FW1208": (
         "Key or algorithm not accepted: DSA, RSA under 2048 bits, SHA-1, a certificate that is not well "
         "formed or carries conditions.",
-        "Use ssh-ed25519, ECDSA, RSA of 2048 bits or more, or a security key.",
+        "Use Ed25519, ECDSA, RSA of 2048 bits or more, or a security key.",
     ),
     "FW1209": (
         "The list of signers cannot be used: a key does not parse, or two names share one.",

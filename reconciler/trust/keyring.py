@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from reconciler.trust.openpgp_certificates import OpenPgpCertificate
 
 MAX_KEYS: Final = 10_000
+MAX_ROOTS: Final = 16  # kept
 T = TypeVar("T")
 K = TypeVar("K")
 
@@ -82,9 +83,22 @@ class Keyring:
         return {s.name: s for name in principals if (s := self.principals.get(name))}
 
 
-@lru_cache(maxsize=16)
 def keyring_of(root: "TrustRoot") -> Keyring:
     """The root's keys. Raises SignerListError, RevocationDataError."""
+    held = _HELD.get(id(root))  # which stays its own as long as the root is held here
+    if held is None:
+        if len(_HELD) >= MAX_ROOTS:
+            _HELD.clear()
+        held = _HELD[id(root)] = root, _keyring(root)
+    return held[1]
+
+
+# By id first: with a thousand signers a root takes longer to hash than a signature to check.
+_HELD: "dict[int, tuple[TrustRoot, Keyring]]" = {}
+
+
+@lru_cache(maxsize=MAX_ROOTS)
+def _keyring(root: "TrustRoot") -> Keyring:
     keyring = Keyring()
     for signer in root.signers:
         keyring.add_signer(signer)

@@ -25,13 +25,13 @@ from typing import Any, Final
 
 from reconciler.errors import TrustError
 from reconciler.trust.errors import SignerListError
+from reconciler.trust.openpgp_keys import weakness
 from reconciler.trust.openpgp_packets import (
     CERTIFICATE,
     HASHES,
     SignaturePacket,
     parse_signature,
     unarmour,
-    weakness,
 )
 from reconciler.trust.wire import WireError
 

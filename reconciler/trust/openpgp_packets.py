@@ -1,4 +1,4 @@
-"""Reading OpenPGP (RFC 4880, RFC 9580): the armour, the one signature packet, and which keys are accepted.
+"""Reading OpenPGP (RFC 4880, RFC 9580): the armour, and the one signature packet in it.
 
 Rules:
 - The armour is exact: the two marker lines, an empty line, canonical base64 in lines of 1 to 76 characters,
@@ -7,7 +7,7 @@ Rules:
 - A signature is one packet of version 4 of known length, with nothing after it.
 - Areas of subpackets are read to their last byte. What the signature does not cover (the unhashed area) may
   name the issuer and nothing else, so that nothing else can be put there.
-- SHA-256, SHA-384, SHA-512. RSA of 2048 to 16384 bits, ECDSA on the NIST curves, Ed25519.
+- SHA-256, SHA-384, SHA-512.
 
 Nothing here checks a signature: pysequoia does.
 
@@ -25,7 +25,6 @@ from typing import Final
 from reconciler.trust.armour import pattern
 from reconciler.trust.armour import unarmour as unarmour_exactly
 from reconciler.trust.errors import MalformedSignatureError, WeakHashError
-from reconciler.trust.sshkeys import MAX_RSA_BITS, MIN_RSA_BITS
 from reconciler.trust.wire import Reader, WireError
 
 SIGNATURE: Final = b"PGP SIGNATURE"
@@ -38,11 +37,6 @@ CREATED, EXPIRES, KEY_EXPIRES, ISSUER, KEY_FLAGS, SIGNER, REASON, FINGERPRINT = 
 _NOTATION = 20  # the one subpacket that may come more than once
 _SIGNING = 0x02  # a key flag
 _SOFT_REASONS = {1, 3}  # superseded, retired: the only ones that leave earlier signatures alone
-_RSA, _RSA_SIGN, _ECDSA, _EDDSA, _ED25519 = 1, 3, 19, 22, 27
-_CURVES = {
-    _ECDSA: {"2a8648ce3d030107": "P-256", "2b81040022": "P-384", "2b81040023": "P-521"},
-    _EDDSA: {"2b06010401da470f01": "Ed25519"},
-}
 _CHECKSUM = rb"(?:=([A-Za-z0-9+/]{4})\n)?"
 _ARMOUR = {
     SIGNATURE: pattern(SIGNATURE, rb"\n", _CHECKSUM),
@@ -175,21 +169,6 @@ def parse_signature(body: bytes) -> SignaturePacket:
         body[: 6 + size],
         reader.take(2),
     )
-
-
-def weakness(body: bytes) -> str:
-    """Why the key in a public key packet is not accepted; "" if it is. Raises WireError."""
-    reader = Reader(body)
-    version, algorithm = reader.take(1)[0], reader.take(5)[4]
-    if version != 4:
-        return f"a key of version {version}"
-    if algorithm in (_RSA, _RSA_SIGN):
-        bits = int.from_bytes(reader.take(2), "big")
-        return "" if MIN_RSA_BITS <= bits <= MAX_RSA_BITS else f"RSA of {bits} bits"
-    if algorithm in _CURVES:
-        curve = reader.take(reader.take(1)[0]).hex()
-        return "" if curve in _CURVES[algorithm] else "another curve"
-    return "" if algorithm == _ED25519 else f"public key algorithm {algorithm}"
 
 
 def malformed(got: str, hint: str = "sign again with an unmodified git and gpg") -> MalformedSignatureError:

@@ -19,7 +19,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import fleet_files
-import yaml
 from git_fixtures import FleetRepo
 
 from reconciler.audit.entry import CommitAccepted, CommitRefused, Entry, Intent
@@ -273,13 +272,6 @@ class Fleet:
     def _contacts(self) -> bytes:
         file = self.settings().state / "contacts.json"
         return file.read_bytes() if file.exists() else b""
-
-
-def spec_of(text: str) -> dict[str, object]:
-    """The spec of a document."""
-    found = yaml.safe_load(text)["spec"]
-    assert isinstance(found, dict)
-    return found
 
 
 def subjects(findings: Sequence[Finding]) -> set[str]:

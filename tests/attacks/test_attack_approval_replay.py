@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import fleet_files
 import pytest
-from attack_kit import MAIN, PEOPLE, Fleet, subjects
+from attack_kit import PEOPLE, Fleet, subjects
 
 pytestmark = pytest.mark.real
 
@@ -110,10 +109,9 @@ def test_an_unsigned_statement(fleet: Fleet) -> None:
     fleet.refused("FW1261")
 
 
-def test_an_approval_for_a_folder_of_the_fleet(fleet: Fleet) -> None:
+def test_an_approval_in_a_file(fleet: Fleet) -> None:
     """No file of the repository is an approval: only signed statements are."""
     commit = fleet.role()
     raw = fleet.repo.git("cat-file", "tag", fleet.approve(commit, "bob", at="0" * 40))
-    fleet.repo.commit({f"approvals/{commit}": raw, "note.txt": MAIN}, by="dave")
-    assert fleet_files.role("reader")
+    fleet.repo.commit({f"approvals/{commit}": raw}, by="dave")
     fleet.refused("FW1261")

@@ -61,7 +61,7 @@ def test_a_rule_of_the_product_is_written_over(fleet: Fleet) -> None:
     }
     commit = fleet.repo.commit(files, by="alice")
     fleet.approve(commit, "bob")
-    fleet.refused("FW1510")
+    fleet.refused("FW1503", "FW1510")
 
 
 def test_a_role_that_lists_itself_as_allowed(fleet: Fleet) -> None:
@@ -90,7 +90,7 @@ def test_a_schema_of_the_fleet_is_taken_away(make: Callable[..., Fleet]) -> None
     bare = fleet_files.role("viewer", verbs=["get"])
     commit = fleet.repo.commit({SCHEMA: None, "policies/rbac/viewer.yaml": bare}, by="alice")
     fleet.approve(commit, "bob")
-    fleet.refused("FW1311")
+    fleet.refused("FW1322")
 
 
 def test_rules_that_do_not_hold_their_own_tests(fleet: Fleet) -> None:

@@ -16,7 +16,7 @@ from e2e_world import Fleet
 
 from reconciler.audit.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from reconciler.audit.codes import LogSignatureError
-from reconciler.audit.note import VerifierKey
+from reconciler.audit.note import VerifierKey, sign_note
 from reconciler.audit.proof import Proof, check_proof, format_proof
 from reconciler.pipeline.accepting import TeleportError
 from reconciler.surfaces.signing import ORIGIN
@@ -30,18 +30,17 @@ def test_a_checkpoint_of_another_origin_by_the_same_key(applied: Fleet) -> None:
         log, key = wiring.log_view(), wiring.key()
         other = Checkpoint("other.example/log", log.size, log.root)
         signed = sign_checkpoint(other, key)
-        # The text of the other log under a signature that names this one.
-        renamed = sign_checkpoint(Checkpoint(ORIGIN, log.size, log.root), key).rpartition(b"\n\n")[2]
-        proof = Proof(1, log.inclusion_proof(1), signed)
-        entry = log.raw(1)
+        # The text of the other log under a good signature that names this one.
+        renamed = sign_note(other.text(), ORIGIN, key)
+        path, entry = log.inclusion_proof(1), log.raw(1)
     keys = [VerifierKey(ORIGIN, key.public_key)]
-    for forged in (signed, other.text().encode() + b"\n" + renamed):
+    for forged in (signed, renamed):
         (applied.log_folder / "checkpoint").write_bytes(forged)
         stopped(applied, "FW1801")
         with pytest.raises(LogSignatureError):
             open_checkpoint(forged, ORIGIN, keys)
-    with pytest.raises(LogSignatureError):
-        check_proof(format_proof(proof), entry, ORIGIN, keys)
+        with pytest.raises(LogSignatureError):
+            check_proof(format_proof(Proof(1, path, forged)), entry, ORIGIN, keys)
 
 
 def test_the_log_of_another_fleet_with_the_same_key(applied: Fleet, tmp_path: Path) -> None:

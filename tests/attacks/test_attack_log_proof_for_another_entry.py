@@ -58,5 +58,6 @@ def test_of_another_tree(log: Log, tmp_path: Path) -> None:
     other = format_proof(type(proof)(7, proof.path, longer.checkpoint))
     with pytest.raises(ProofError):
         check(other, log.raw(7), KEYS)
-    with pytest.raises(LogSignatureError):
+    with pytest.raises(LogSignatureError) as caught:
         check(log.proof(7), log.raw(7), [VerifierKey(ORIGIN, KeySigner(b"t" * 32).public_key)])
+    assert caught.value.code == "FW1801"

@@ -52,7 +52,7 @@ def flipped(data: Data, key: str) -> str:
 
 
 EDITS: dict[str, Callable[[Data], Data]] = {
-    "an older sequence": lambda d: {**d, "record": with_head(d, sequence=1)},
+    "another sequence": lambda d: {**d, "record": with_head(d, sequence=9)},
     "another desired state": lambda d: {**d, "record": with_head(d, desiredDigest="sha256:" + "0" * 64)},
     "signed by the attacker": lambda d: {**d, "record": resigned(d, sequence=7)},
     "a bit of the objects": lambda d: {**d, "body": flipped(d, "body")},

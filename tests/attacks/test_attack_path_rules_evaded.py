@@ -17,8 +17,10 @@ def test_the_kind_in_another_folder(fleet: Fleet) -> None:
     fleet.refused("FW1332")
 
 
-def test_a_plain_role_beside_the_federated_ones(fleet: Fleet) -> None:
-    """Kubernetes' own kind, as a manifest."""
+def test_a_plain_role_beside_the_federated_ones(make: Callable[..., Fleet]) -> None:
+    """Kubernetes' own kinds are manifests, so a rule about access has to name policies/manifests too."""
+    rules = [{"paths": ["policies/rbac/**", "policies/manifests/**"], "needs": [{"count": 2}]}]
+    fleet = make(rules=rules)
     body = {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "ClusterRole",
@@ -27,6 +29,17 @@ def test_a_plain_role_beside_the_federated_ones(fleet: Fleet) -> None:
     }
     fleet.repo.commit({"policies/manifests/role.yaml": yaml.safe_dump(body)}, by="dave")
     fleet.refused("FW1261")
+
+
+def test_a_plain_role_is_judged_by_the_gate_as_any(fleet: Fleet) -> None:
+    body = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRole",
+        "metadata": {"name": "plain"},
+        "rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["*"]}],
+    }
+    fleet.repo.commit({"policies/manifests/role.yaml": yaml.safe_dump(body)}, by="dave")
+    fleet.refused("FW1510")
 
 
 def test_a_file_that_moves_out(fleet: Fleet) -> None:

@@ -25,8 +25,6 @@ def test_an_rsa_signature_with_sha1(make: Callable[..., Fleet]) -> None:
     payload = fleet.payload()
     fleet.forge_commit(payload, forge.armour(forge.blob_of(weak, payload)))
     fleet.refused("FW1208")
-    strong = forge.Forged(weak.type, weak.blob, weak.sign)
-    assert strong.blob == weak.blob
 
 
 @pytest.mark.parametrize("name", ["sha1", "md5", "sha224"])

@@ -102,3 +102,15 @@ def test_a_merge_that_brings_the_removal_by_the_one_removed(fleet: Fleet) -> Non
     merge = fleet.repo.merge("side", by="dave")
     found = fleet.refused("FW1206")
     assert subjects(found) == {merge}
+
+
+def test_a_race_against_the_removal(fleet: Fleet) -> None:
+    """The removal is pushed and not accepted yet; the one removed merges it from the side."""
+    fleet.branch("work")
+    fleet.change("stolen", by="dave")
+    fleet.main()
+    fleet.repo.commit({"federation.yaml": fleet.federation(LEFT, version=2)})
+    fleet.repo.git("checkout", "-q", "work")
+    merge = fleet.repo.merge("main", by="dave")
+    fleet.repo.git("branch", "-f", "main", merge)
+    assert subjects(fleet.refused("FW1206")) == {merge}

@@ -34,11 +34,12 @@ from cms_forge import (
     usage,
 )
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives import hashes, serialization
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.errors import TrustError
+from reconciler.trust.armour import pattern, unarmour
 from reconciler.trust.cms import VerifiedX509, X509Authority, parse_authority, verify
 from reconciler.trust.der import check_der
 from reconciler.trust.errors import (
@@ -543,6 +544,26 @@ def test_no_bit_of_a_signature_can_be_turned() -> None:
         turned[at] ^= 1 << at % 8
         with pytest.raises(TrustError):
             verify(armour(bytes(turned)), MESSAGE, people, SEEN)
+
+
+def test_a_certificate_has_one_encoding_and_one_fingerprint() -> None:
+    """The count of bits that its signature leaves unused is not signed, and libraries pass over it."""
+    alice = LEAF
+    while alice.certificate.signature[-1] & 1:
+        alice = PEOPLE.leaf()
+    der = forge_der(alice, Knobs())
+    inside = alice.certificate.public_bytes(serialization.Encoding.DER)
+    at = der.index(inside) + len(inside) - len(alice.certificate.signature) - 1
+    assert der[at] == 0 and Case(armour(der)).verify()
+    with pytest.raises(MalformedSignatureError, match="end at a byte"):
+        Case(armour(der[:at] + b"\1" + der[at + 1 :])).verify()
+
+
+@pytest.mark.parametrize("body", ["AB==", "AAB=", "AA==\n", "AA=A", "A", "", "AA==AA==", "=", "A" * 80])
+def test_base64_that_is_not_canonical_is_refused(body: str) -> None:
+    armoured = f"-----BEGIN SIGNED MESSAGE-----\n{body}\n-----END SIGNED MESSAGE-----\n".encode()
+    with pytest.raises(WireError):
+        unarmour(armoured, pattern(b"SIGNED MESSAGE"))
 
 
 @given(st.binary(max_size=300))

@@ -554,6 +554,23 @@ def _mutated(data: st.DataObject, original: bytes) -> bytes:
     return bytes(mutated)
 
 
+def test_no_bit_of_a_signature_can_be_turned(good: Case) -> None:
+    data, known = unarmour(good.signature, SIGNATURE), listed(*good.certificates)
+    for at in range(8 * len(data)):
+        turned = bytearray(data)
+        turned[at // 8] ^= 1 << at % 8
+        with pytest.raises(TrustError):
+            verify(armour(bytes(turned)), MESSAGE, known, SEEN)
+
+
+def test_an_end_of_a_signature_is_refused_whether_it_must_be_understood_or_not(gpg: Gpg, good: Case) -> None:
+    case = expiring(gpg, good)
+    data = unarmour(case.signature, SIGNATURE)
+    assert b"\x05\x83" in data  # four bytes, critical
+    with pytest.raises(MalformedSignatureError, match="expires"):
+        replace(case, signature=armour(data.replace(b"\x05\x83", b"\x05\x03"))).verify()
+
+
 @given(st.binary(max_size=300))
 def test_any_bytes_are_refused_with_our_error(data: bytes) -> None:
     for signature in (data, armour(data), armour(b"\x88" + bytes([len(data) & 255]) + data[:255])):

@@ -43,6 +43,12 @@ def life(vkey: str) -> Iterator[Logged]:
         yield from _run(run, 4 * run - 3)
 
 
+def drifts() -> Iterator[Logged]:
+    """Entries without bodies, all of one kind; endless."""
+    for run in count():
+        yield _drift(run, f"member-{run % MEMBERS:02}"), {}
+
+
 def _run(run: int, index: int) -> Iterator[Logged]:
     member = f"member-{run % MEMBERS:02}"
     yield _accepted(run), {}
@@ -52,13 +58,17 @@ def _run(run: int, index: int) -> Iterator[Logged]:
     yield Outcome.of(
         actor=ACTOR, cluster=member, intent=index + 1, result=OutcomeResult.APPLIED, outcomes=rows
     )
-    yield Drift.of(actor=ACTOR, cluster=member, commit=_commit(run), objects=_OBJECTS), {}
+    yield _drift(run, member), {}
+
+
+def _drift(run: int, member: str) -> Drift:
+    return Drift.of(actor=ACTOR, cluster=member, commit=_commit(run), objects=_OBJECTS)
 
 
 def _accepted(run: int) -> CommitAccepted:
     return CommitAccepted(
-        actor=ACTOR, commit=_commit(run), tree=_commit(run + 1), previous=_commit(run - 1), ref=REF, commits=1,
-        signers=("alice", "bob"), gate=GATE,
+        actor=ACTOR, commit=_commit(run), tree=_commit(run + 1), previous=_commit(run - 1), ref=REF,
+        commits=1, signers=("alice", "bob"), gate=GATE,
     )  # fmt: skip
 
 

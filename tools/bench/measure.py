@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import statistics
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -60,6 +61,30 @@ def process(command: Sequence[str], environment: Mapping[str, str], folder: Path
     _, status, usage = os.wait4(running.pid, 0)
     running.returncode = os.waitstatus_to_exitcode(status)
     return Process(time.perf_counter() - start, usage.ru_maxrss / 1024, output, running.returncode)
+
+
+def peak_of(command: Sequence[str], environment: Mapping[str, str], folder: Path) -> float:
+    """MiB that a command takes at the most.
+
+    Between fork and exec a process counts as large as its parent, so a small one starts it. Raises
+    RuntimeError if the command fails.
+    """
+    starter = (sys.executable, "-I", "-S", "-c", _STARTER, *command)
+    done = process(starter, environment, folder)
+    if done.code != 0:
+        raise RuntimeError(done.output[-2000:])
+    return float(done.output) / 1024
+
+
+_STARTER = """
+import os, sys
+null = os.open(os.devnull, os.O_RDWR)
+to_null = [(os.POSIX_SPAWN_DUP2, null, stream) for stream in (0, 1, 2)]
+child = os.posix_spawnp(sys.argv[1], sys.argv[1:], os.environ, file_actions=to_null)
+_, status, usage = os.wait4(child, 0)
+print(usage.ru_maxrss)
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
 
 
 def table(figures: Sequence[Figure]) -> str:

@@ -35,6 +35,7 @@ from tools.bench.raw_apply import Server, raw_apply, raw_list
 BIN = Path(sys.executable).parent
 FIRST_RUNS = 5
 CHECK_RUNS = 9
+SIZES: Sequence[tuple[int, Sequence[str]]] = ((1000, ("small",)), (10_000, ("a", "b", "c")))
 
 
 @dataclass(slots=True)
@@ -223,11 +224,11 @@ def _path(item: DesiredObject) -> str:
     return f"/apis/{ref.group}/{item.version}/namespaces/{ref.namespace}/networkpolicies/{ref.name}"
 
 
-def member_figures(folder: Path) -> list[Figure]:
+def member_figures(folder: Path, sizes: Sequence[tuple[int, Sequence[str]]] = SIZES) -> list[Figure]:
     """Everything that needs control planes; each size has members of its own."""
     collect_rarely()  # as the command line does
     figures: list[Figure] = []
-    for count, names in ((1000, ("small",)), (10_000, ("a", "b", "c"))):
+    for count, names in sizes:
         started = time.perf_counter()
         with (
             ExitStack() as stack,

@@ -10,6 +10,8 @@
 //
 // It prints one JSON object {"size", "sumdb", "fsck"}, where "" means that the reader found nothing, and
 // exits 0 if both are "", 1 if not. Size 0 has no tiles: there only the checkpoint is verified.
+//
+// `logcheck bench` measures others' code at work on a log (bench.go).
 package main
 
 import (
@@ -40,6 +42,13 @@ func (t *texts) String() string     { return strings.Join(*t, " ") }
 func (t *texts) Set(s string) error { *t = append(*t, s); return nil }
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == "bench" {
+		if err := bench(os.Args[2:]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(2)
+		}
+		return
+	}
 	var heads, proofs, witnesses texts
 	samples := flag.Int("samples", 50, "entries whose inclusion is proven, besides the first and the last")
 	flag.Var(&heads, "old", "an earlier head SIZE:HEXROOT that the log must be consistent with")

@@ -125,6 +125,10 @@ func checkProof(pair, vkey string) error {
 	if err != nil {
 		return err
 	}
+	return verifyProof(data, entry, vkey)
+}
+
+func verifyProof(data, entry []byte, vkey string) error {
 	head, checkpoint, _ := strings.Cut(string(data), "\n\n")
 	tree, err := parseCheckpoint([]byte(checkpoint), vkey)
 	if err != nil {

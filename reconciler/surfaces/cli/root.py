@@ -21,6 +21,8 @@ COMMANDS = {
     "plan": ("plan", "Show what would change on each member."),
     "reconcile": ("reconcile", "Bring every member to its desired state."),
     "status": ("status", "Show each member: commits, objects, drift, last contact."),
+    "cluster": ("cluster", "List and show the members' registrations; write changes of them."),
+    "doctor": ("doctor", "Examine the host, the log and every member: what is wrong, what to do."),
     "verify": ("verify", "Explain what is on a member, back to the signatures."),
     "trust": ("trust", "Show and change who may change the fleet."),
     "approve": ("approve", "Sign that you have reviewed a change."),

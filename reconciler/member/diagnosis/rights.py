@@ -1,0 +1,177 @@
+"""What the reconciler may do on a member, held against what it needs there.
+
+- Needed are: what reads and writes each compiled kind everywhere (``bind`` and ``escalate`` on roles, since
+  it hands out rights that it does not have), its record in federation-system, and who answers. A member in
+  mode observe is only read and planned for by dry runs.
+- ``missing``: one SelfSubjectAccessReview a right, since only the API server knows all its authorizers.
+- ``excess``: SelfSubjectRulesReviews of a few namespaces. What ``bootstrap`` grants is never too much; what
+  can be seen is what RBAC says, in those namespaces.
+
+>>> str(Right("delete", "rbac.authorization.k8s.io", "roles")), str(Right("get", "", "configmaps", "ns"))
+('delete roles.rbac.authorization.k8s.io', 'get configmaps in ns')
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import orjson
+
+from reconciler.errors import MemberError
+from reconciler.member import errors
+from reconciler.member.bootstrap import ACCOUNT, LABEL_AGGREGATE, bootstrap_objects
+from reconciler.member.concurrent import pool, together
+from reconciler.member.connection import Client
+from reconciler.member.diagnosis.results import MemberCheck, Result, failed, failed_by, ok, warning
+from reconciler.member.discovery import Kind
+from reconciler.member.transport import Request, Transport, expecting
+from reconciler.model import MEMBER_NAMESPACE, Desired
+
+_REVIEWS = "/apis/authorization.k8s.io/v1"
+_RBAC = "rbac.authorization.k8s.io"
+_HANDS_OUT = {(_RBAC, "Role"), (_RBAC, "ClusterRole"), (_RBAC, "RoleBinding"), (_RBAC, "ClusterRoleBinding")}
+_READ = ("get", "list")
+_DRY = ("create", "patch")
+_NAMESPACES = (MEMBER_NAMESPACE, "default", "kube-system")  # where rights are looked for that are too much
+_MOST_KINDS = 200
+_WIDTH = 16
+_SHOWN = 12
+
+
+class Right(NamedTuple):
+    """A verb on a resource; ``namespace`` "" is everywhere."""
+
+    verb: str
+    group: str
+    resource: str
+    namespace: str = ""
+
+    def __str__(self) -> str:
+        resource = f"{self.resource}.{self.group}" if self.group else self.resource
+        return f"{self.verb} {resource}" + (f" in {self.namespace}" if self.namespace else "")
+
+
+async def needed(client: Client, desired: Desired, *, writes: bool) -> tuple[Right, ...]:
+    """What governing ``desired`` takes. Kinds that the member does not know yet are left out."""
+    client.kinds.learn_desired(desired)
+    kinds = sorted({(item.ref.group, item.ref.kind) for item in desired.objects})[:_MOST_KINDS]
+    found = {Right("get", "", "namespaces"): None}  # kube-system: who answers
+    for kind in kinds:
+        try:
+            resource = await client.kinds.find(kind)
+        except errors.UnknownKindError:
+            continue
+        for verb in (*_READ, *_DRY, *(("delete",) if writes else ())):
+            found[Right(verb, resource.group, resource.plural)] = None
+    if _HANDS_OUT & set(kinds):  # a dry run is judged like a write
+        found |= dict.fromkeys(_handing_out(kinds))
+    record = ("get", "list", "create", "update", "delete") if writes else ("get",)
+    return (*found, *(Right(verb, "", "configmaps", MEMBER_NAMESPACE) for verb in record))
+
+
+def _handing_out(kinds: Sequence[Kind]) -> Iterator[Right]:
+    for resource in ("clusterroles", "roles"):
+        yield Right("bind", _RBAC, resource)
+        if {(_RBAC, "Role"), (_RBAC, "ClusterRole")} & set(kinds):
+            yield Right("escalate", _RBAC, resource)
+
+
+async def missing_result(client: Client, rights: Sequence[Right]) -> Result:
+    """Whether every needed right is there."""
+    check, expected = MemberCheck.RIGHTS, f"{len(rights)} rights that the compiled kinds need"
+    denied: set[Right] = set()
+
+    async def ask(right: Right) -> None:
+        if not await _allowed(client.transport, right):
+            denied.add(right)
+
+    try:
+        await pool(rights, ask, min(_WIDTH, len(rights)))
+    except MemberError as error:
+        return failed_by(check, error, expected)
+    if not denied:
+        return ok(check, expected, "all of them")
+    hint = (
+        "kubectl apply -f bootstrap/member.yaml on the member; for further kinds a ClusterRole with these"
+        f' verbs and the label {LABEL_AGGREGATE}: "true" (docs/joining-by-hand.md, step 1)'
+    )
+    return failed(check, expected, f"missing: {listed(denied)}", hint, code="FW1711")
+
+
+async def _allowed(transport: Transport, right: Right) -> bool:
+    attributes = {"verb": right.verb, "group": right.group, "resource": right.resource}
+    attributes |= {"namespace": right.namespace} if right.namespace else {}
+    body = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectAccessReview",
+        "spec": {"resourceAttributes": attributes},
+    }
+    path = f"{_REVIEWS}/selfsubjectaccessreviews"
+    answer = (await transport.send(Request("POST", path, orjson.dumps(body)))).json()
+    with expecting("a SelfSubjectAccessReview"):
+        return answer["status"]["allowed"] is True
+
+
+async def excess_result(client: Client, rights: Iterable[Right]) -> Result:
+    """Whether there is more than ``rights`` and what the bootstrap gives."""
+    check, expected = MemberCheck.EXCESS, "no more than the compiled kinds and the bootstrap need"
+    try:
+        answers = await together(*(_rules(client.transport, space) for space in _NAMESPACES))
+    except MemberError as error:
+        return failed_by(check, error, expected)
+    known = {*_always(), *rights}
+    everywhere = {right for right in known if not right.namespace}
+    more = set()
+    for space, granted in zip(_NAMESPACES, answers, strict=True):
+        here = everywhere | {right._replace(namespace="") for right in known if right.namespace == space}
+        more |= granted - here
+    where = f"looked at in {', '.join(_NAMESPACES)}"
+    if not more:
+        return ok(check, expected, where)
+    hint = "take away the binding, or the ClusterRole with the label, that gives them: the account needs none"
+    return warning(check, expected, f"also: {listed(more)} ({where})", hint, code="FW1735")
+
+
+async def _rules(transport: Transport, namespace: str) -> set[Right]:
+    """All that RBAC lets us do in a namespace, cluster-wide rights included."""
+    kind = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview"}
+    body = orjson.dumps(kind | {"spec": {"namespace": namespace}})
+    answer = (await transport.send(Request("POST", f"{_REVIEWS}/selfsubjectrulesreviews", body))).json()
+    with expecting("a SelfSubjectRulesReview"):
+        return {right for rule in answer["status"]["resourceRules"] or () for right in _granted(rule)}
+
+
+def _granted(rule: dict[str, Any]) -> Iterator[Right]:
+    for verb in rule["verbs"]:
+        for group in rule.get("apiGroups") or ("",):
+            for resource in rule.get("resources") or ():
+                yield Right(str(verb), str(group), str(resource))
+
+
+def _always() -> Iterator[Right]:
+    """What the bootstrap grants, and what every authenticated user may ask about oneself."""
+    for item in bootstrap_objects():
+        if item["metadata"]["name"] == ACCOUNT:
+            space = item["metadata"].get("namespace", "")
+            for rule in item.get("rules", ()):
+                yield from (right._replace(namespace=space) for right in _granted(rule))
+    for resource in ("selfsubjectaccessreviews", "selfsubjectrulesreviews"):
+        yield Right("create", "authorization.k8s.io", resource)
+    yield Right("create", "authentication.k8s.io", "selfsubjectreviews")
+
+
+def listed(rights: Iterable[Right]) -> str:
+    """The rights by resource, those on everything first: "get, list roles.rbac...; ...".
+
+    >>> listed([Right("list", "", "pods"), Right("get", "", "pods"), Right("*", "*", "*")])
+    '* *.*; get, list pods'
+    """
+    verbs: dict[tuple[str, str, str], set[str]] = defaultdict(set)
+    for right in rights:
+        verbs[right.group, right.resource, right.namespace].add(right.verb)
+    rows = sorted(verbs.items(), key=lambda row: ("*" not in row[0], row[0]))
+    texts = [str(Right(", ".join(sorted(found)), *what)) for what, found in rows]
+    more = [f"and {len(texts) - _SHOWN} more"] if len(texts) > _SHOWN else []
+    return "; ".join([*texts[:_SHOWN], *more])
