@@ -37,24 +37,17 @@ def unbelieved(error: MemberError) -> Result:
 
 
 def size_result(parent: Parent, record: Record) -> Result:
-    """How full it is: a warning from four fifths of any limit on."""
+    """How full it is: a warning from four fifths of what bounds the number of objects or namespaces.
+
+    The parent's data bounds nothing: what is more than ``record.PART`` goes into another part.
+    """
     data = sum(len(text) * 3 // 4 for text in parent.data.values())  # it is base64
     annotations = sum(len(key) + len(value.encode()) for key, value in parent.annotations.items())
-    rows = (
-        ("parts", len(parent.parts), MOST_PARTS),
-        ("bytes in the parent", data, MAX_DATA),
-        ("bytes of annotations", annotations, MAX_ANNOTATIONS),
-    )
+    rows = (("parts", len(parent.parts), MOST_PARTS), ("bytes of annotations", annotations, MAX_ANNOTATIONS))
     found = ", ".join(f"{used} of {most} {what}" for what, used, most in rows)
-    found = f"{len(record.objects)} objects; {found}"
+    found = f"{len(record.objects)} objects; {found}, {data} of {MAX_DATA} bytes in the parent"
     expected = f"below {_NEAR:.0%} of what the cluster holds"
-    # The body in the parent is cut at record.PART, so a full one is no sign by itself.
-    near = [what for what, used, most in rows if used >= _NEAR * most and not (data == used and _cut(parent))]
-    if near:
+    if any(used >= _NEAR * most for _, used, most in rows):
         hint = errors.CODES["FW1728"][1]
         return warning(MemberCheck.SIZE, expected, found, hint, code="FW1728")
     return ok(MemberCheck.SIZE, expected, found)
-
-
-def _cut(parent: Parent) -> bool:
-    return len(parent.parts) > 1
