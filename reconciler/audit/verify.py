@@ -3,8 +3,8 @@
 Rules: from the top down, each tile must be what the one above it vouches for, so a finding names the very
 file that is wrong; bundles must match their tiles, entries their schema and the state before them, bodies
 their digests. Then the root is computed again from the entries alone and compared with the checkpoint.
-From a later ``start`` only the tiles, entries and bodies from there on are read (``since``). A tile of level 0
-is held only while its bundle is verified: of a tree's hashes, one in 256 stays in memory.
+From a later ``start`` only the tiles, entries and bodies from there on are read (``since``). A tile of level
+0 is held only while its bundle is verified: of a tree's hashes, one in 256 stays in memory.
 
 ``fleetward audit verify`` prints the report; ``report.ok`` decides its exit code.
 """

@@ -5,9 +5,9 @@ Rules kept here
   reads it, and to the tree of ruamel.yaml. What is written has to read as the first, or nothing is written:
   YAML 1.1 and 1.2, aliases and odd layouts cannot change a value unnoticed.
 - An edit that changes no value gives back the very same text.
-- Comment lines before and after a field stay when it is removed: what they say is for a person to judge. Lines
-  below a field are about what follows it, so a new field comes before them. What is on a removed line, or
-  between the lines of a removed collection, goes with it.
+- Comment lines before and after a field stay when it is removed: what they say is for a person to judge.
+  Lines below a field are about what follows it, so a new field comes before them. What is on a removed line,
+  or between the lines of a removed collection, goes with it.
 
 >>> text = "a: # one\\n  b: 1\\n  # about c\\n  c: yes\\n"
 >>> print(edited(text, lambda document: remove(document["a"], "b"), name="a.yaml"), end="")
