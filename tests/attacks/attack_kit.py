@@ -20,6 +20,7 @@ from pathlib import Path
 
 import fleet_files
 from git_fixtures import FleetRepo
+from shared_cache import shared_cache
 
 from reconciler.audit.entry import CommitAccepted, CommitRefused, Entry, Intent
 from reconciler.audit.log import Log
@@ -192,7 +193,7 @@ class Fleet:
     def settings(self, location: str = "") -> Settings:
         at = self.folder
         where = location or str(self.repo.path)
-        return Settings(where, at / "state", at / "cache", at / "credentials", str(at / "log"))
+        return Settings(where, at / "state", shared_cache(), at / "credentials", str(at / "log"))
 
     @contextmanager
     def wiring(self, location: str = "") -> Iterator[Wiring]:
@@ -223,7 +224,7 @@ class Fleet:
             return [entry for _, entry in wiring.log_view().entries()]
 
     def repository(self) -> Repository:
-        return Repository.open(str(self.repo.path), cache_dir=self.folder / "cache")
+        return Repository.open(str(self.repo.path), cache_dir=shared_cache() / "repositories")
 
     def root_version(self, commit: str = "") -> int:
         """The version of the trust root at a commit (main's)."""

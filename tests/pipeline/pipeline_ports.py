@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from git_fixtures import FleetRepo
+from shared_cache import shared_cache
 
 from reconciler.pipeline.ports import CheckPorts
 from reconciler.surfaces.settings import Settings
@@ -16,7 +17,7 @@ from reconciler.surfaces.wiring import Wiring
 def settings(repo: FleetRepo | str, root: Path) -> Settings:
     """Settings whose folders are all below ``root``; the cache of the components stays the machine's."""
     location = repo if isinstance(repo, str) else str(repo.path)
-    return Settings(location, root / "state", root / "cache", root / "credentials", str(root / "log"))
+    return Settings(location, root / "state", shared_cache(), root / "credentials", str(root / "log"))
 
 
 @contextmanager
