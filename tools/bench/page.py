@@ -3,8 +3,8 @@
 >>> page = put("", "B", "two")
 >>> [line for line in put(page, "A", "one").splitlines() if line.startswith("## ")]
 ['## B', '## A']
->>> put(put(page, "A", "old"), "A", "new").partition("hour.")[2]
-'\\n\\n## B\\n\\ntwo\\n\\n## A\\n\\nnew\\n'
+>>> put(put(page, "A", "old"), "A", "new").partition("## ")[2]
+'B\\n\\ntwo\\n\\n## A\\n\\nnew\\n'
 """
 
 from __future__ import annotations
@@ -22,14 +22,15 @@ HEAD = """# Benchmarks
 Made by `make bench`; `make bench BENCH="log commits"` measures these parts again and leaves the others. Read
 the ratios: both sides of each were measured in turn, in one run, on one machine. They are of times (of memory
 where that is measured), so below 1x is less than the other side took. The times themselves belong to that
-machine and hour.
+machine and hour. A load average above the number of cores says that other work slowed both sides down.
 """
 
 
 def section(figures: Sequence[Figure], notes: str) -> str:
     """The table of one part, when and where it was measured, and what is to be known of it."""
     machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
-    return f"Measured on {datetime.now(UTC):%Y-%m-%d}: {machine}.\n\n{table(figures)}\n{notes.strip()}\n"
+    when = f"Measured on {datetime.now(UTC):%Y-%m-%d}: {machine}, load average {os.getloadavg()[2]:.0f}."
+    return f"{when}\n\n{table(figures)}\n{notes.strip()}\n"
 
 
 def put(page: str, title: str, body: str) -> str:
