@@ -87,7 +87,7 @@ def test_a_staged_partial_tile_with_other_contents_does_not_poison(tmp_path: Pat
 def _kill_once(directory: Path, name: str, wait_for: int) -> list[str]:
     """Start a writer, kill it a random moment after so many lines; the lines that came out whole."""
     command = [sys.executable, str(HERE / "audit_writer.py"), str(directory), name]
-    environment = {**os.environ, "PYTHONPATH": str(HERE)}
+    environment = {**os.environ, "PYTHONPATH": f"{HERE}{os.pathsep}{HERE.parent}"}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)
     assert process.stdout
     said = [process.stdout.readline() for _ in range(wait_for)]

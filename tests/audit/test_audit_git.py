@@ -284,7 +284,8 @@ while done < 6:
 
 
 def test_two_processes_that_write_at_once_lose_and_double_nothing(remote: Path, tmp_path: Path):
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    here = Path(__file__).parent
+    environment = {**os.environ, "PYTHONPATH": f"{here}{os.pathsep}{here.parent}"}
     writers = [
         subprocess.Popen(
             [sys.executable, "-c", WRITER, str(remote), str(tmp_path / name), name], env=environment

@@ -36,7 +36,7 @@ class Place:
     reported: set[str] = field(default_factory=set)
 
     def start(self, program: str, *arguments: str) -> subprocess.Popen[str]:
-        path = os.pathsep.join((str(HERE), str(HERE.parents[1])))
+        path = os.pathsep.join((str(HERE), str(HERE.parent), str(HERE.parents[1])))
         every = {**os.environ, "PYTHONPATH": path, **self.environment}
         command = [sys.executable, str(HERE / program), self.name, *arguments]
         pipe = subprocess.PIPE
