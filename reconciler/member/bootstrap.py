@@ -31,7 +31,7 @@ def bootstrap_objects(username: str = RECONCILER_USER) -> list[dict[str, Json]]:
         _object("v1", "Namespace", MEMBER_NAMESPACE),
         _object("v1", "ServiceAccount", ACCOUNT, MEMBER_NAMESPACE),
         _object(f"{_RBAC}/v1", "ClusterRole", ACCOUNT, rules=_RULES),
-        # Without rules: they are the aggregation controller's, and applying the manifest again is no conflict.
+        # Without rules: they are the controller's, so that applying the manifest again is no conflict.
         _object(
             f"{_RBAC}/v1", "ClusterRole", EXTRA,
             aggregationRule={"clusterRoleSelectors": [{"matchLabels": {LABEL_AGGREGATE: "true"}}]},
