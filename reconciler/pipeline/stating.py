@@ -62,10 +62,8 @@ def target(repository: Repository, federation_ref: str) -> str:
         return repository.resolve(federation_ref)
 
 
-def approve(
-    repository: Repository, path: Path, rev: str, against: str
-) -> tuple[Approval, tuple[Commit, ...], str]:
-    """Sign that what ``rev`` has and ``against`` has not was reviewed; with the commits, and the new ref.
+def approve(repository: Repository, path: Path, rev: str, against: str) -> tuple[Approval, str]:
+    """Sign that what ``rev`` has and ``against`` has not was reviewed; also the ref of it.
 
     Raises SettingsError when there is nothing to approve, SigningError.
     """
@@ -77,10 +75,9 @@ def approve(
             got=f"{commit} is part of {base}",
             hint="name the tip of the change, and its target with --against",
         )
-    covered = repository.missing_from(base, commit)
     approval = Approval(identity(federation), federation.ref, commit, base=base)
     ref = sign_statement(path, write(approval), commit, folder=f"{APPROVALS}/{commit}")
-    return approval, covered, ref
+    return approval, ref
 
 
 def beat(

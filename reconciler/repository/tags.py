@@ -16,11 +16,9 @@ Rules:
 
 import re
 from dataclasses import dataclass
-from typing import Final
 
 from reconciler.repository.errors import MalformedObjectError
 
-MAX_TEXT: Final = 64 << 10
 _TAG = re.compile(
     rb"(object ([0-9a-f]{40})\ntype commit\ntag [^\n\0]{1,250}\n"
     rb"tagger [^\n\0<>]* <[^\n\0<>]*> [0-9]{1,12} [+-][0-9]{4}\n"

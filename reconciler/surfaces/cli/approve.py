@@ -59,7 +59,7 @@ def approve_command(
                 click.echo(f"  {one.id[:12]} {safe(one.subject)}")
         if is_terminal() and not yes:
             click.confirm("Have you reviewed them?", abort=True)
-        approval, _, ref = approve(repository, path, rev, base)
+        approval, ref = approve(repository, path, rev, base)
     if push:
         push_ref(path, ref, push, timeout=PUSH_TIMEOUT)
     if output == "json":
