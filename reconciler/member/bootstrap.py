@@ -2,6 +2,7 @@
 
 - Rights for what fleetward compiles itself: RBAC objects, network policies, the guard, namespaces; and its
   own record. ``escalate`` and ``bind`` are needed because it hands out rights that it does not have.
+- The right to its own tokens and nobody else's (``serviceaccounts/token`` by name), so that it renews them.
 - Rights for other kinds (plain manifests) are a decision of the member's owner: every ClusterRole with the
   label ``fleetward.io/aggregate-to-reconciler: "true"`` adds to ``federation-reconciler-extra``.
 - The same as YAML: ``template/bootstrap/member.yaml``, made by ``tools/bootstrap_manifest.py``.
@@ -77,4 +78,8 @@ _RULES = [
         _VERBS,
     ),
 ]
-_RECORD_RULES = [_rule([""], ["configmaps"], ["get", "list", "create", "update", "delete"])]
+_RECORD_RULES = [
+    _rule([""], ["configmaps"], ["get", "list", "create", "update", "delete"]),
+    # Its own tokens, so that it can renew them.
+    _rule([""], ["serviceaccounts/token"], ["create"]) | {"resourceNames": [ACCOUNT]},
+]

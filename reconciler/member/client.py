@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -35,6 +35,7 @@ from reconciler.member.inspect import health_of, read_secret
 from reconciler.member.limits import Limits
 from reconciler.member.login import CredentialSource, Host, SecretReader
 from reconciler.member.parent import Parent, declare, write_record
+from reconciler.member.renewal import Announce, Renewal, Standing, renew
 from reconciler.member.transport import Transport
 from reconciler.model import Clock, Desired, Json, ObjectOutcome, ObjectRef, Observation, Signer
 
@@ -63,9 +64,8 @@ class Member:
         self._limits = limits
         self._signer = signer
         self._report = report or _quiet
-        transport = Transport(
-            cluster.api_servers, cluster.ca_bundle, cluster.tls_server_name, credentials, limits
-        )
+        self._source = credentials
+        transport = self._open(credentials)
         self._client = Client(transport, Kinds(transport), tuple(public_keys))
         self._seen: tuple[Observation, Parent] | None = None
 
@@ -86,6 +86,23 @@ class Member:
         """Who answers, and as whom it knows us. Raises IdentityError, MemberError."""
         async with self._operation():
             return await identify(self._client.transport, self._cluster.username)
+
+    async def renew(self, life: timedelta, now: datetime, announce: Announce) -> Standing:
+        """Renew our own credential if it is time, for ``life``; ``announce`` logs it before it is used.
+
+        What goes wrong with the member or the file is in the answer. Raises what ``announce`` raises.
+        """
+        work = Renewal(
+            self._client.transport, self._source, self._open, now, life, 2 * self._limits.request_timeout,
+            announce,
+        )  # fmt: skip
+        return await renew(work)
+
+    def _open(self, credentials: CredentialSource) -> Transport:
+        cluster = self._cluster
+        return Transport(
+            cluster.api_servers, cluster.ca_bundle, cluster.tls_server_name, credentials, self._limits
+        )
 
     async def observe(self, desired: Desired, *, deep: bool = False, adopt_check: bool = True) -> Observation:
         """What the member has of ``desired`` and of what we put there before.

@@ -52,6 +52,22 @@ CODES: dict[str, tuple[str, str]] = {
         "the run on the member took too long",
         "raise limits.applyTimeout, or look at the member's load",
     ),
+    "FW1760": (
+        "the member gave no new token for the reconciler's account",
+        "kubectl apply -f template/bootstrap/member.yaml on it: it grants the account its own TokenRequest",
+    ),
+    "FW1761": (
+        "a new token was given and does not work",
+        "look at the member's API servers: they do not agree on their signing keys or accounts",
+    ),
+    "FW1762": (
+        "the file of a token cannot be replaced",
+        "let the reconciler's user write the credentials folder, and look for a full disk",
+    ),
+    "FW1763": (
+        "a credential ends soon and is not renewed by fleetward",
+        "renew it as it was made, or register a service account token as credentials.tokenFile",
+    ),
 }
 
 
@@ -261,3 +277,27 @@ class OutOfTimeError(MemberError):
     """The whole operation ran out of time."""
 
     code = "FW1730"
+
+
+class RenewalError(MemberError):
+    """The TokenRequest for our own account was refused or did not end in time."""
+
+    code = "FW1760"
+
+
+class UnusableTokenError(MemberError):
+    """The API server does not accept the token that it has just given."""
+
+    code = "FW1761"
+
+
+class TokenFileError(MemberError):
+    """The token file cannot be replaced."""
+
+    code = "FW1762"
+
+
+class NotRenewableError(MemberError):
+    """The credential is of a sort that somebody else has to renew."""
+
+    code = "FW1763"

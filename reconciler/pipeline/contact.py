@@ -25,6 +25,8 @@ class Contact:
     version: str = ""  # of its API server
     objects: int = 0
     drift: int = 0
+    credential_expires: datetime | None = None  # of the reconciler's own credential; None: it does not say
+    credential_error: str = ""  # why it was not renewed
 
 
 # An answer that says no is still an answer.

@@ -47,6 +47,8 @@ class MemberStatus:
     error: str
     failures: int = 0
     retry_at: datetime | None = None
+    credential_expires: datetime | None = None  # of the reconciler's own credential there
+    credential_error: str = ""  # why it was not renewed, the last time
 
     @property
     def good(self) -> bool:
@@ -87,6 +89,8 @@ def _status(cluster: Cluster, state: LogState, proposal: Proposal | None, ports:
         error=_error(proposal, logged, plan),
         failures=last.failures,
         retry_at=last.retry_at,
+        credential_expires=last.credential_expires or logged.credential_expires,
+        credential_error=last.credential_error,
     )
 
 

@@ -131,11 +131,20 @@ def _line(member: MemberResult) -> str:
     lines = [f"{paint(safe(member.cluster), 'heading')}: {state}{': ' if facts else ''}{', '.join(facts)}\n"]
     if member.error:
         lines.append(f"    {safe(member.error)}\n")
+    lines += [f"    {paint('warning', 'warning')}: {said}\n" for said in _warnings(member)]
     lines += [f"    {safe(str(o.ref))}: {safe(o.error)}\n" for o in member.outcomes if o.error]
     lines += [
         f"    {safe(str(ref))}: {h.state.value}: {safe(h.message)}\n" for ref, h in member.health.items()
     ]
     return "".join(lines) + findings.text(member.findings, paint)
+
+
+def _warnings(member: MemberResult) -> list[str]:
+    from reconciler.surfaces.formats.credentials import warning
+    from reconciler.surfaces.wiring import clock
+
+    said = warning(member.credential.expires, member.credential.error, clock())
+    return [said] if said else []
 
 
 def _as_dict(run: Run) -> dict[str, Any]:
@@ -165,5 +174,10 @@ def _member_dict(member: MemberResult) -> dict[str, Any]:
             {"object": str(ref), "state": health.state.value, "message": health.message}
             for ref, health in member.health.items()
         ],
+        "credential": {
+            "expires": member.credential.expires,
+            "renewed": member.credential.renewed,
+            "error": member.credential.error,
+        },
         "failures": [{"object": str(o.ref), "error": o.error} for o in member.outcomes if o.error],
     }
