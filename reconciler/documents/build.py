@@ -70,6 +70,9 @@ def build_cluster(document: Document, defaults: Defaults) -> Cluster:
         interval=_duration(spec, "interval", defaults.interval),
         suspend=spec.get("suspend", False),
         mode=spec.get("mode", defaults.mode),
+        viewer_credentials=build_credentials(spec["viewerCredentials"])
+        if "viewerCredentials" in spec
+        else None,
     )
 
 

@@ -141,6 +141,7 @@ class Cluster:
     interval: timedelta = timedelta(minutes=5)
     suspend: bool = False
     mode: Mode = "enforce"
+    viewer_credentials: Credentials | None = None  # for what only reads
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,16 @@ CODES: dict[str, tuple[str, str]] = {
         "a credential ends soon and is not renewed by fleetward",
         "renew it as it was made, or register a service account token as credentials.tokenFile",
     ),
+    "FW1764": (
+        "the member issued no short-lived credential",
+        "kubectl apply -f template/bootstrap/member.yaml on it: it makes federation-viewer",
+    ),
+    "FW1765": ("the life asked for is out of bounds", "ask for 10m (an API server gives no less) to 24h"),
+    "FW1766": (
+        "a kubeconfig cannot be read or written",
+        "name another file with --out, or remove the one that is damaged",
+    ),
+    "FW1767": ("nobody confirmed that an admin credential is wanted", "run it at a terminal, or pass --yes"),
 }
 
 
@@ -301,3 +311,27 @@ class NotRenewableError(MemberError):
     """The credential is of a sort that somebody else has to renew."""
 
     code = "FW1763"
+
+
+class IssueError(MemberError):
+    """The TokenRequest for somebody's short-lived credential was refused, or there is no account for it."""
+
+    code = "FW1764"
+
+
+class LifeError(MemberError):
+    """A life of a credential that is not given."""
+
+    code = "FW1765"
+
+
+class KubeconfigFileError(MemberError):
+    """Our own kubeconfig, or the file it is to be written to."""
+
+    code = "FW1766"
+
+
+class UnconfirmedError(MemberError):
+    """An admin credential was asked for, and nobody said yes."""
+
+    code = "FW1767"

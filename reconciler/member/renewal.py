@@ -71,7 +71,8 @@ async def renew(work: Renewal) -> Standing:
     """Renew the credential if it is time. Raises what ``announce`` raises, and nothing else of ours."""
     expires: datetime | None = None
     try:
-        login = await work.source.load()
+        used = work.transport.login
+        login = used if used != Login() else await work.source.load()
         # 1. Facts.
         facts = facts_of(login.token)
         if facts is None:

@@ -28,7 +28,7 @@ from reconciler.pipeline.drifting import drifted
 from reconciler.pipeline.guarding import guarded
 from reconciler.pipeline.proving import require_proven
 from reconciler.pipeline.refusing import log_disbelief
-from reconciler.pipeline.renewing import renewed
+from reconciler.pipeline.renewing import renewed, viewer_renewed
 from reconciler.pipeline.run import Deployment, MemberResult, MemberState
 from reconciler.plan import Plan, build_plan
 
@@ -79,15 +79,17 @@ async def _deploy(run: Deployment, cluster: Cluster) -> MemberResult:
         run.looks.looked(cluster.name)
         await _settle(run, cluster, seen.record)
         credential = await renewed(run, cluster, member, identity.uid, CredentialRole.ADMIN)
+        viewer = await viewer_renewed(run, cluster, identity.uid)
         # 3. Plan.
         plan = build_plan(desired, seen)
         contact = Contact(
             run.members.clock(), version=identity.version, objects=len(seen.live), drift=len(plan.drift),
             credential_expires=credential.expires, credential_error=credential.error,
+            viewer_expires=viewer.expires, viewer_error=viewer.error,
         )  # fmt: skip
         run.members.contacts.put(cluster.name, contact)
         result = await _go_on(run, cluster, member, desired, plan, seen)
-        return replace(result, credential=credential)
+        return replace(result, credential=credential, viewer=viewer)
 
 
 async def _go_on(

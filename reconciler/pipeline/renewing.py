@@ -9,9 +9,21 @@ from __future__ import annotations
 from reconciler.audit.entry import CredentialRenewed, CredentialRole
 from reconciler.documents import Cluster
 from reconciler.member.client import Member
-from reconciler.member.renewal import Standing
+from reconciler.member.renewal import UNKNOWN, Standing
 from reconciler.member.token_request import Issued
 from reconciler.pipeline.run import Deployment
+
+
+async def viewer_renewed(run: Deployment, cluster: Cluster, uid: str) -> Standing:
+    """The viewer's token, which it renews by itself; only a file of this host is anything to renew.
+
+    Raises AuditError.
+    """
+    credentials = cluster.viewer_credentials
+    if credentials is None or credentials.method != "tokenFile":
+        return UNKNOWN
+    async with run.members.view(cluster, run.checked.read_fleet) as viewer:
+        return await renewed(run, cluster, viewer, uid, CredentialRole.VIEWER)
 
 
 async def renewed(

@@ -50,6 +50,7 @@ class MemberResult:
     requests: int = 0
     health: Mapping[ObjectRef, Health] = field(default_factory=dict)  # what was written and is not ready yet
     credential: Standing = UNKNOWN  # of the reconciler's own credential there
+    viewer: Standing = UNKNOWN  # of the viewer's
 
     @property
     def good(self) -> bool:

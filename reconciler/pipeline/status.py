@@ -49,6 +49,8 @@ class MemberStatus:
     retry_at: datetime | None = None
     credential_expires: datetime | None = None  # of the reconciler's own credential there
     credential_error: str = ""  # why it was not renewed, the last time
+    viewer_expires: datetime | None = None  # of the viewer's
+    viewer_error: str = ""
 
     @property
     def good(self) -> bool:
@@ -61,8 +63,8 @@ class MemberStatus:
 async def fleet_status(
     checked: Checked, state: LogState, ports: MemberPorts, clusters: tuple[str, ...] = ()
 ) -> tuple[MemberStatus, ...]:
-    """Look at all members at once."""
-    proposals = {p.cluster: p for p in await propose_live(checked, ports, clusters)}
+    """Look at all members at once, by reading alone where a viewer is registered."""
+    proposals = {p.cluster: p for p in await propose_live(checked, ports, clusters, dry_run=False)}
     return tuple(
         _status(cluster, state, proposals.get(cluster.name), ports) for cluster in checked.select(clusters)
     )
@@ -91,6 +93,8 @@ def _status(cluster: Cluster, state: LogState, proposal: Proposal | None, ports:
         retry_at=last.retry_at,
         credential_expires=last.credential_expires or logged.credential_expires,
         credential_error=last.credential_error,
+        viewer_expires=last.viewer_expires,
+        viewer_error=last.viewer_error,
     )
 
 

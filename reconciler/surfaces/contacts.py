@@ -15,7 +15,7 @@ import orjson
 from reconciler.model import ClusterName
 from reconciler.pipeline.contact import Contact
 
-_TIMES = ("seen", "retry_at", "credential_expires")
+_TIMES = ("seen", "retry_at", "credential_expires", "viewer_expires")
 
 
 class FileContacts:

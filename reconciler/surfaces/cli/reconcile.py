@@ -18,6 +18,7 @@ from reconciler.surfaces.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from reconciler.member.renewal import Standing
     from reconciler.pipeline.reconcile import Run
     from reconciler.pipeline.run import MemberResult
     from reconciler.surfaces.wiring import Wiring
@@ -140,11 +141,15 @@ def _line(member: MemberResult) -> str:
 
 
 def _warnings(member: MemberResult) -> list[str]:
-    from reconciler.surfaces.formats.credentials import warning
+    from reconciler.surfaces.formats.credentials import warnings
     from reconciler.surfaces.wiring import clock
 
-    said = warning(member.credential.expires, member.credential.error, clock())
-    return [said] if said else []
+    own, viewer = member.credential, member.viewer
+    return warnings((own.expires, own.error), (viewer.expires, viewer.error), clock())
+
+
+def _standing(standing: Standing) -> dict[str, Any]:
+    return {"expires": standing.expires, "renewed": standing.renewed, "error": standing.error}
 
 
 def _as_dict(run: Run) -> dict[str, Any]:
@@ -174,10 +179,7 @@ def _member_dict(member: MemberResult) -> dict[str, Any]:
             {"object": str(ref), "state": health.state.value, "message": health.message}
             for ref, health in member.health.items()
         ],
-        "credential": {
-            "expires": member.credential.expires,
-            "renewed": member.credential.renewed,
-            "error": member.credential.error,
-        },
+        "credential": _standing(member.credential),
+        "viewerCredential": _standing(member.viewer),
         "failures": [{"object": str(o.ref), "error": o.error} for o in member.outcomes if o.error],
     }

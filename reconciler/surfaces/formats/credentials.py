@@ -15,7 +15,14 @@ from datetime import datetime, timedelta
 from reconciler.surfaces.formats.ages import age
 from reconciler.surfaces.formats.safe import safe
 
+Stand = tuple[datetime | None, str]  # when it ends, why it was not renewed
 _SOON = timedelta(hours=1)  # nobody has tried to renew it: no reconcile runs
+
+
+def warnings(writer: Stand, viewer: Stand, now: datetime) -> list[str]:
+    """The lines for the reconciler's own credential and the viewer's, as far as there is anything to say."""
+    said = [warning(*writer, now), warning(*viewer, now, "the viewer's credential")]
+    return [line for line in said if line]
 
 
 def warning(expires: datetime | None, error: str, now: datetime, what: str = "the credential") -> str:

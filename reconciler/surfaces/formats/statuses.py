@@ -7,7 +7,7 @@ from datetime import datetime
 
 from reconciler.pipeline.status import MemberStatus
 from reconciler.surfaces.formats.ages import age
-from reconciler.surfaces.formats.credentials import warning
+from reconciler.surfaces.formats.credentials import warnings
 from reconciler.surfaces.formats.findings import Paint, plain
 from reconciler.surfaces.formats.safe import safe
 
@@ -47,7 +47,11 @@ def _line(row: Sequence[str], widths: Sequence[int], paint: Paint, status: Membe
 
 
 def _credentials(status: MemberStatus, now: datetime, paint: Paint) -> Iterator[str]:
-    if said := warning(status.credential_expires, status.credential_error, now):
+    for said in warnings(
+        (status.credential_expires, status.credential_error),
+        (status.viewer_expires, status.viewer_error),
+        now,
+    ):
         yield f"{paint(safe(status.cluster), 'heading')}: {paint('warning', 'warning')}: {said}"
 
 
