@@ -22,6 +22,8 @@ COMMANDS = {
     "reconcile": ("reconcile", "Bring every member to its desired state."),
     "status": ("status", "Show each member: commits, objects, drift, last contact."),
     "verify": ("verify", "Explain what is on a member, back to the signatures."),
+    "kubeconfig": ("kubeconfig", "Write a short-lived kubeconfig for one member."),
+    "use": ("use", "Make a member kubectl's current cluster, with a short-lived credential."),
     "trust": ("trust", "Show and change who may change the fleet."),
     "approve": ("approve", "Sign that you have reviewed a change."),
     "audit": ("audit", "Read and verify the log."),
