@@ -14,6 +14,9 @@ from hypothesis import HealthCheck, settings
 from reconciler.audit.entry import (
     CommitAccepted,
     CommitRefused,
+    CredentialIssued,
+    CredentialRenewed,
+    CredentialRole,
     Drift,
     Entry,
     FindingNote,
@@ -32,6 +35,7 @@ from reconciler.model import Clock, Finding
 
 ORIGIN = "fleet.example/log"
 REF = "refs/heads/main"
+CREDENTIAL_END = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 class KeySigner:
@@ -101,6 +105,20 @@ def refused_member(cluster: str = "member-a", n: int = 1, gate: GateSummary | No
     return MemberRefused.of(
         actor="ci", cluster=cluster, commit=commit(n), findings=[finding], cluster_uid=f"uid-{cluster}",
         gate=gate,
+    )  # fmt: skip
+
+
+def renewed(cluster: str = "member-a", role: CredentialRole = CredentialRole.ADMIN) -> CredentialRenewed:
+    return CredentialRenewed(
+        actor="ci", cluster=cluster, cluster_uid=f"uid-{cluster}", role=role, expires=CREDENTIAL_END,
+        audit_id="audit-7",
+    )  # fmt: skip
+
+
+def issued(cluster: str = "member-a", role: CredentialRole = CredentialRole.VIEWER) -> CredentialIssued:
+    return CredentialIssued(
+        actor="ann@laptop", cluster=cluster, cluster_uid=f"uid-{cluster}", role=role, expires=CREDENTIAL_END,
+        audit_id="audit-8",
     )  # fmt: skip
 
 

@@ -15,7 +15,8 @@ TARGET = "template/bootstrap/member.yaml"
 _HEADER = """\
 # What a member needs before its first reconcile: kubectl apply -f member.yaml
 # Rights for further kinds: a ClusterRole of your own with the label
-# fleetward.io/aggregate-to-reconciler: "true" adds to federation-reconciler-extra.
+# fleetward.io/aggregate-to-reconciler: "true" adds to federation-reconciler-extra, one with
+# fleetward.io/aggregate-to-viewer: "true" to what federation-viewer may read.
 # Made by tools/bootstrap_manifest.py; change reconciler/member/bootstrap.py instead.
 """
 

@@ -49,6 +49,9 @@ __all__ = [  # with the records that entries are made of
     "AnyEntry",
     "CommitAccepted",
     "CommitRefused",
+    "CredentialIssued",
+    "CredentialRenewed",
+    "CredentialRole",
     "Drift",
     "Entry",
     "Failure",
@@ -272,6 +275,40 @@ class KeyRotated(Entry):
     signatures: Annotated[tuple[str, ...], f.listing(f.text(512), 2)]
 
 
+class CredentialRole(StrEnum):
+    """Whose rights on a member a credential has."""
+
+    VIEWER = "viewer"  # federation-viewer: reads
+    ADMIN = "admin"  # the reconciler's own account: writes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialRenewed(Entry):
+    """The reconciler replaced a credential of its own on a member by a new one; never the credential itself.
+
+    ``audit_id`` is that of the TokenRequest in the member's own audit log.
+    """
+
+    kind: ClassVar[str] = "credential-renewed"
+    cluster: f.Name
+    cluster_uid: f.Name
+    role: Annotated[CredentialRole, f.choice(CredentialRole)]
+    expires: Annotated[datetime, f.TIME]
+    audit_id: f.Name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialIssued(Entry):
+    """``actor`` was given a short-lived credential for a member, to use by himself; never the credential."""
+
+    kind: ClassVar[str] = "credential-issued"
+    cluster: f.Name
+    cluster_uid: f.Name
+    role: Annotated[CredentialRole, f.choice(CredentialRole)]
+    expires: Annotated[datetime, f.TIME]
+    audit_id: f.Name
+
+
 KINDS: dict[str, type[Entry]] = {
     kind.kind: kind
     for kind in (
@@ -283,6 +320,8 @@ KINDS: dict[str, type[Entry]] = {
         Outcome,
         Drift,
         KeyRotated,
+        CredentialRenewed,
+        CredentialIssued,
     )
 }
 AnyEntry = TypeVar("AnyEntry", bound=Entry)

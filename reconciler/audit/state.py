@@ -23,6 +23,8 @@ from reconciler.audit import fields as f
 from reconciler.audit.entry import (
     CommitAccepted,
     CommitRefused,
+    CredentialRenewed,
+    CredentialRole,
     Drift,
     Entry,
     FindingNote,
@@ -124,7 +126,8 @@ _INTENT = f.record(IntentState)
 class ClusterState:
     """One member: its last intent, last outcome, last fully applied intent, and open intents.
 
-    ``refused`` is the last refusal, None once an intent came after it.
+    ``refused`` is the last refusal, None once an intent came after it. ``credential_expires`` is of the
+    reconciler's own credential, as it was renewed last; None if it never was.
     """
 
     intent: Annotated[IntentState | None, f.optional(_INTENT)] = None
@@ -133,6 +136,7 @@ class ClusterState:
     pending: Annotated[tuple[IntentState, ...], f.listing(_INTENT, 10_000)] = ()
     drift: Annotated[DriftState | None, f.optional(f.record(DriftState))] = None
     refused: Annotated[MemberRefusal | None, f.optional(f.record(MemberRefusal))] = None
+    credential_expires: Annotated[datetime | None, f.optional(f.TIME)] = None
 
 
 def _read_clusters(value: Json) -> dict[str, ClusterState]:
@@ -254,7 +258,7 @@ def advance(state: LogState, entry: Entry) -> LogState:
     if time is None:
         raise ValueError("an entry without its time")
     match entry:
-        case Intent() | Outcome() | Drift() | MemberRefused():
+        case Intent() | Outcome() | Drift() | MemberRefused() | CredentialRenewed():
             member = _advance_member(state.cluster(entry.cluster), index, entry, time)
             return replace(state, size=index + 1, clusters={**state.clusters, entry.cluster: member})
     return _advance_fleet(replace(state, size=index + 1), index, entry, time)
@@ -305,7 +309,10 @@ def _summary(findings: tuple[FindingNote, ...]) -> str:
 
 
 def _advance_member(
-    member: ClusterState, index: int, entry: Intent | Outcome | Drift | MemberRefused, time: datetime
+    member: ClusterState,
+    index: int,
+    entry: Intent | Outcome | Drift | MemberRefused | CredentialRenewed,
+    time: datetime,
 ) -> ClusterState:
     match entry:
         case Intent():
@@ -324,3 +331,6 @@ def _advance_member(
         case MemberRefused():
             refusal = MemberRefusal(index, entry.commit, time, entry.count, _summary(entry.findings))
             return replace(member, refused=refusal)
+        case CredentialRenewed():
+            writer = entry.role is CredentialRole.ADMIN
+            return replace(member, credential_expires=entry.expires) if writer else member

@@ -38,6 +38,7 @@ Fields = dict[str, Any]
 def build_federation(document: Document) -> Federation:
     """The Federation that a document describes."""
     spec: Fields = document.body["spec"]
+    credentials: Fields = spec.get("credentials", {})
     return Federation(
         name=document.name,
         root=build_root(spec),
@@ -45,7 +46,8 @@ def build_federation(document: Document) -> Federation:
         defaults=_defaults(spec.get("defaults", {})),
         limits=_limits(spec.get("limits", {})),
         gate=_gate(spec.get("gate", {})),
-        exec_commands=tuple(tuple(argv) for argv in spec.get("credentials", {}).get("execCommands", ())),
+        exec_commands=tuple(tuple(argv) for argv in credentials.get("execCommands", ())),
+        token_life=_duration(credentials, "tokenLifetime", timedelta(hours=24)),
         repository=spec.get("repository", ""),
         ref=spec.get("ref", DEFAULT_REF),
         primary=spec.get("primary", ""),
@@ -68,6 +70,9 @@ def build_cluster(document: Document, defaults: Defaults) -> Cluster:
         interval=_duration(spec, "interval", defaults.interval),
         suspend=spec.get("suspend", False),
         mode=spec.get("mode", defaults.mode),
+        viewer_credentials=build_credentials(spec["viewerCredentials"])
+        if "viewerCredentials" in spec
+        else None,
     )
 
 

@@ -141,6 +141,7 @@ class Cluster:
     interval: timedelta = timedelta(minutes=5)
     suspend: bool = False
     mode: Mode = "enforce"
+    viewer_credentials: Credentials | None = None  # for what only reads
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +182,7 @@ class Federation:
     limits: Limits = Limits()
     gate: GateSettings = GateSettings()
     exec_commands: tuple[tuple[str, ...], ...] = ()  # the only argv an exec credential may have
+    token_life: timedelta = timedelta(hours=24)  # that renewed tokens are to have
     repository: str = ""  # pinned URL; "" pins none
     ref: str = DEFAULT_REF
     primary: str = ""  # name of the Cluster that is the primary; "" is the reconciler's own surroundings

@@ -89,7 +89,13 @@ def _namespaces(document: Document, role: Document) -> Iterator[Located]:
 
 
 def _plugin(document: Document, federation: Federation) -> Iterator[Located]:
-    credentials = build_credentials(document.body["spec"]["credentials"])
+    for name in ("credentials", "viewerCredentials"):
+        if name in document.body["spec"]:
+            yield from _allowed(document, federation, name)
+
+
+def _allowed(document: Document, federation: Federation, name: str) -> Iterator[Located]:
+    credentials = build_credentials(document.body["spec"][name])
     if credentials.method == "exec" and credentials.argv not in federation.exec_commands:
         source = document.source
         message = (
@@ -97,7 +103,7 @@ def _plugin(document: Document, federation: Federation) -> Iterator[Located]:
         )
         hint = "add the whole command line to credentials.execCommands of federation.yaml"
         found = finding("FW1348", source.path, source.line, message, subject=document.subject, hint=hint)
-        yield found, ["spec", "credentials", "exec"]
+        yield found, ["spec", name, "exec"]
 
 
 def _federation(document: Document, names: Names) -> Iterator[Located]:

@@ -46,10 +46,14 @@ def _excepted(peer: dict[str, Json], base: list[str | int]) -> Iterator[Contradi
 
 
 def _cluster(spec: dict[str, Json]) -> Iterator[Contradiction]:
-    plugin = spec["credentials"].get("exec", {})
+    for name in ("credentials", "viewerCredentials"):
+        yield from _plugin(spec.get(name, {}).get("exec", {}), name)
+
+
+def _plugin(plugin: dict[str, Json], name: str) -> Iterator[Contradiction]:
     for index, word in enumerate(plugin.get("args", ())):
         if "insecure" in word.casefold():
-            pointer: list[str | int] = ["spec", "credentials", "exec", "args", index]
+            pointer: list[str | int] = ["spec", name, "exec", "args", index]
             yield "FW1344", pointer, f"{path_text(pointer)}: TLS verification cannot be skipped"
 
 

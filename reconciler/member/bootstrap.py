@@ -2,8 +2,13 @@
 
 - Rights for what fleetward compiles itself: RBAC objects, network policies, the guard, namespaces; and its
   own record. ``escalate`` and ``bind`` are needed because it hands out rights that it does not have.
+- The right to tokens (``serviceaccounts/token`` by name) of its own account, so that it renews them, and of
+  the reading one; of nobody else's.
 - Rights for other kinds (plain manifests) are a decision of the member's owner: every ClusterRole with the
   label ``fleetward.io/aggregate-to-reconciler: "true"`` adds to ``federation-reconciler-extra``.
+- ``federation-viewer`` reads, for everything that only reads: Kubernetes' own ``view``, and what that leaves
+  out of the kinds that fleetward compiles. ClusterRoles with the label ``fleetward.io/aggregate-to-viewer:
+  "true"`` add to ``federation-viewer-extra``. Secrets are not among its rights.
 - The same as YAML: ``template/bootstrap/member.yaml``, made by ``tools/bootstrap_manifest.py``.
 
 >>> [item["kind"] for item in bootstrap_objects()][:3]
@@ -14,10 +19,14 @@ from __future__ import annotations
 
 from reconciler.model import MEMBER_NAMESPACE, RECONCILER_USER, Json
 
+VIEWER = "federation-viewer"
+LABEL_AGGREGATE_VIEW = "fleetward.io/aggregate-to-viewer"
 ACCOUNT = RECONCILER_USER.rpartition(":")[2]
-EXTRA = f"{ACCOUNT}-extra"
+EXTRA, VIEWER_EXTRA = f"{ACCOUNT}-extra", f"{VIEWER}-extra"
+VIEWER_USER = f"system:serviceaccount:{MEMBER_NAMESPACE}:{VIEWER}"
 LABEL_AGGREGATE = "fleetward.io/aggregate-to-reconciler"
 _RBAC = "rbac.authorization.k8s.io"
+_READ = ["get", "list"]
 _VERBS = ["get", "list", "create", "patch", "delete"]
 
 
@@ -42,6 +51,28 @@ def bootstrap_objects(username: str = RECONCILER_USER) -> list[dict[str, Json]]:
             f"{_RBAC}/v1", "RoleBinding", ACCOUNT, MEMBER_NAMESPACE, subjects=[subject],
             roleRef={"apiGroup": _RBAC, "kind": "Role", "name": ACCOUNT},
         ),
+        *_viewer_objects(),
+    ]  # fmt: skip
+
+
+def _viewer_objects() -> list[dict[str, Json]]:
+    """The account that reads, its rights, and the right to its own tokens."""
+    subject = _subject(VIEWER_USER)
+    return [
+        _object("v1", "ServiceAccount", VIEWER, MEMBER_NAMESPACE),
+        _object(f"{_RBAC}/v1", "ClusterRole", VIEWER, rules=_VIEWER_RULES),
+        _object(
+            f"{_RBAC}/v1", "ClusterRole", VIEWER_EXTRA,
+            aggregationRule={"clusterRoleSelectors": [{"matchLabels": {LABEL_AGGREGATE_VIEW: "true"}}]},
+        ),
+        _object(f"{_RBAC}/v1", "Role", VIEWER, MEMBER_NAMESPACE, rules=[_token_rule(VIEWER)]),
+        _cluster_binding(VIEWER, subject),
+        _cluster_binding(VIEWER_EXTRA, subject),
+        _cluster_binding("view", subject, name=f"{VIEWER}-view"),
+        _object(
+            f"{_RBAC}/v1", "RoleBinding", VIEWER, MEMBER_NAMESPACE, subjects=[subject],
+            roleRef={"apiGroup": _RBAC, "kind": "Role", "name": VIEWER},
+        ),
     ]  # fmt: skip
 
 
@@ -53,9 +84,9 @@ def _subject(username: str) -> dict[str, Json]:
     return {"apiGroup": _RBAC, "kind": "User", "name": username}
 
 
-def _cluster_binding(role: str, subject: dict[str, Json]) -> dict[str, Json]:
+def _cluster_binding(role: str, subject: dict[str, Json], name: str = "") -> dict[str, Json]:
     reference = {"apiGroup": _RBAC, "kind": "ClusterRole", "name": role}
-    return _object(f"{_RBAC}/v1", "ClusterRoleBinding", role, subjects=[subject], roleRef=reference)
+    return _object(f"{_RBAC}/v1", "ClusterRoleBinding", name or role, subjects=[subject], roleRef=reference)
 
 
 def _object(version: str, kind: str, name: str, namespace: str = "", **rest: Json) -> dict[str, Json]:
@@ -65,6 +96,11 @@ def _object(version: str, kind: str, name: str, namespace: str = "", **rest: Jso
 
 def _rule(groups: list[str], resources: list[str], verbs: list[str]) -> dict[str, Json]:
     return {"apiGroups": groups, "resources": resources, "verbs": verbs}
+
+
+def _token_rule(*accounts: str) -> dict[str, Json]:
+    """New tokens (TokenRequest) of these accounts and no others."""
+    return {**_rule([""], ["serviceaccounts/token"], ["create"]), "resourceNames": list(accounts)}
 
 
 _RULES = [
@@ -78,4 +114,19 @@ _RULES = [
         _VERBS,
     ),
 ]
-_RECORD_RULES = [_rule([""], ["configmaps"], ["get", "list", "create", "update", "delete"])]
+_RECORD_RULES = [
+    _rule([""], ["configmaps"], ["get", "list", "create", "update", "delete"]),
+    _token_rule(ACCOUNT, VIEWER),  # its own, so that it can renew them, and those of its reading half
+]
+# The rules of an auditor (docs/verify.md), and what a look at a federated CRD takes.
+_VIEWER_RULES = [
+    _rule([""], ["namespaces", "configmaps"], _READ),
+    _rule(["networking.k8s.io"], ["networkpolicies"], _READ),
+    _rule([_RBAC], ["clusterrolebindings", "clusterroles", "rolebindings", "roles"], _READ),
+    _rule(
+        ["admissionregistration.k8s.io"],
+        ["validatingadmissionpolicies", "validatingadmissionpolicybindings"],
+        _READ,
+    ),
+    _rule(["apiextensions.k8s.io"], ["customresourcedefinitions"], _READ),
+]

@@ -14,15 +14,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from reconciler import documents
 from reconciler.errors import MemberError
-from reconciler.member import errors, keeping
+from reconciler.member import errors, estimates, keeping
 from reconciler.member import observe as observing
+from reconciler.member import probes as probing
 from reconciler.member.apply import Applier
 from reconciler.member.authorization import Authorization, verified
 from reconciler.member.census import Census, census, fetch, require_unmoved
@@ -35,8 +36,21 @@ from reconciler.member.inspect import health_of, read_secret
 from reconciler.member.limits import Limits
 from reconciler.member.login import CredentialSource, Host, SecretReader
 from reconciler.member.parent import Parent, declare, write_record
+from reconciler.member.renewal import Announce, Renewal, Standing, renew
+from reconciler.member.token_request import Account, Issued, request_token
 from reconciler.member.transport import Transport
-from reconciler.model import Clock, Desired, Json, ObjectOutcome, ObjectRef, Observation, Signer
+from reconciler.model import (
+    Clock,
+    Desired,
+    DesiredObject,
+    Json,
+    ObjectOutcome,
+    ObjectRef,
+    Observation,
+    Probe,
+    Record,
+    Signer,
+)
 
 if TYPE_CHECKING:  # only ``examine`` loads it
     from reconciler.member.diagnosis.member import Seen
@@ -67,10 +81,8 @@ class Member:
         self._limits = limits
         self._signer = signer
         self._report = report or _quiet
-        self._credentials = credentials
-        transport = Transport(
-            cluster.api_servers, cluster.ca_bundle, cluster.tls_server_name, credentials, limits
-        )
+        self._source = credentials
+        transport = self._open(credentials)
         self._client = Client(transport, Kinds(transport), tuple(public_keys))
         self._seen: tuple[Observation, Parent] | None = None
 
@@ -92,15 +104,64 @@ class Member:
         async with self._operation():
             return await identify(self._client.transport, self._cluster.username)
 
-    async def observe(self, desired: Desired, *, deep: bool = False, adopt_check: bool = True) -> Observation:
+    async def renew(self, life: timedelta, now: datetime, announce: Announce) -> Standing:
+        """Renew our own credential if it is time, for ``life``; ``announce`` logs it before it is used.
+
+        What goes wrong with the member or the file is in the answer. Raises what ``announce`` raises.
+        """
+        work = Renewal(
+            self._client.transport, self._source, self._open, now, life, 2 * self._limits.request_timeout,
+            announce,
+        )  # fmt: skip
+        return await renew(work)
+
+    async def issue(self, account: Account, life: timedelta) -> tuple[str, Issued]:
+        """The cluster's uid, and a new token of ``account``. Raises IssueError, MemberError."""
+        async with self._operation():
+            uid = await observing.cluster_uid(self._client.transport)
+            try:
+                return uid, await request_token(self._client.transport, account, life)
+            except (errors.ForbiddenError, errors.NotFoundError) as error:
+                raise errors.IssueError(
+                    f"the member issued no token: {error.code}: {error.message}",
+                    expected=f"create on serviceaccounts/token {account.name!r} in {account.namespace}",
+                    got=error.got,
+                    hint=errors.CODES[errors.IssueError.code][1],
+                ) from error
+
+    def _open(self, credentials: CredentialSource) -> Transport:
+        cluster = self._cluster
+        return Transport(
+            cluster.api_servers, cluster.ca_bundle, cluster.tls_server_name, credentials, self._limits
+        )
+
+    async def observe(
+        self, desired: Desired, *, deep: bool = False, adopt_check: bool = True,
+        prober: observing.Prober | None = None,
+    ) -> Observation:  # fmt: skip
         """What the member has of ``desired`` and of what we put there before.
 
         ``deep`` probes every object. Without ``adopt_check`` objects that exist without our label are not
-        looked for. Raises RecordError, WrongClusterError, MemberError.
+        looked for. ``prober`` looks closer at what is in doubt, instead of our own dry runs: ``estimate``, or
+        ``probe`` of a member with other credentials. Raises RecordError, WrongClusterError, MemberError.
         """
         async with self._operation():
-            self._seen = await observing.observe(self._client, desired, deep=deep, adopt_check=adopt_check)
+            self._seen = await observing.observe(
+                self._client, desired, deep=deep, adopt_check=adopt_check, prober=prober
+            )
             return self._seen[0]
+
+    async def probe(self, items: Sequence[DesiredObject], record: Record | None) -> Mapping[ObjectRef, Probe]:
+        """What an apply would change, by dry runs. Raises MemberError."""
+        async with self._operation():
+            return await probing.probe(self._client, items, record)
+
+    async def estimate(
+        self, items: Sequence[DesiredObject], _record: Record | None
+    ) -> Mapping[ObjectRef, Probe]:
+        """What an apply would change, as far as reading tells. Raises MemberError."""
+        async with self._operation():
+            return await estimates.estimate(self._client, items)
 
     async def census(self, *, lists: bool = True) -> Census:
         """What carries our labels, and the record, by reads alone. Raises RecordError, MemberError."""
@@ -190,7 +251,7 @@ class Member:
         from reconciler.member.diagnosis.member import examine
         from reconciler.member.diagnosis.servers import Way
 
-        way = Way(self._cluster, self._credentials, self._limits, clock, bounds)
+        way = Way(self._cluster, self._source, self._limits, clock, bounds)
         await examine(way, desired, self._client.public_keys, seen)
 
     def _observed(self) -> tuple[Observation, Parent]:
@@ -218,12 +279,13 @@ def connect(
     cluster: documents.Cluster, federation: documents.Federation, credentials: Path,
     public_keys: Sequence[bytes], *, signer: Signer | None = None, read_secret: SecretReader | None = None,
     environment: Mapping[str, str] | None = None, clock: Clock | None = None,
-    report: Callable[[str], None] | None = None,
+    report: Callable[[str], None] | None = None, viewer: bool = False,
 ) -> Member:  # fmt: skip
     """The member of a registration, with the federation's limits; connects when it is first used.
 
     ``credentials`` is the host's credentials directory; ``signer`` is needed to apply, ``read_secret`` for
-    a ``secretRef``, ``environment`` is what exec commands get. Raises ExecRefusedError.
+    a ``secretRef``, ``environment`` is what exec commands get. ``viewer``: with the
+    viewer's credentials, if there are any. Raises ExecRefusedError.
     """
     host = Host(
         credentials, clock or _now, tuple(federation.exec_commands), dict(environment or {}), read_secret
@@ -231,7 +293,8 @@ def connect(
     limits = Limits(
         request_timeout=federation.limits.request_timeout, apply_timeout=federation.limits.apply_timeout
     )
-    source = credential_source(cluster.credentials, host)
+    chosen = cluster.viewer_credentials if viewer else None
+    source = credential_source(chosen or cluster.credentials, host)
     return Member(cluster, source, public_keys=public_keys, signer=signer, limits=limits, report=report)
 
 

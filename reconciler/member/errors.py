@@ -73,6 +73,32 @@ CODES: dict[str, tuple[str, str]] = {
         "take away what the message names, on the member",
     ),
     "FW1736": ("others can read a credential or the state folder", "chmod 600 the file, 700 the folder"),
+    "FW1760": (
+        "the member gave no new token for the reconciler's account",
+        "kubectl apply -f template/bootstrap/member.yaml on it: it grants the account its own TokenRequest",
+    ),
+    "FW1761": (
+        "a new token was given and does not work",
+        "look at the member's API servers: they do not agree on their signing keys or accounts",
+    ),
+    "FW1762": (
+        "the file of a token cannot be replaced",
+        "let the reconciler's user write the credentials folder, and look for a full disk",
+    ),
+    "FW1763": (
+        "a credential ends soon and is not renewed by fleetward",
+        "renew it as it was made, or register a service account token as credentials.tokenFile",
+    ),
+    "FW1764": (
+        "the member issued no short-lived credential",
+        "kubectl apply -f template/bootstrap/member.yaml on it: it makes federation-viewer",
+    ),
+    "FW1765": ("the life asked for is out of bounds", "ask for 10m (an API server gives no less) to 24h"),
+    "FW1766": (
+        "a kubeconfig cannot be read or written",
+        "name another file with --out, or remove the one that is damaged",
+    ),
+    "FW1767": ("nobody confirmed that an admin credential is wanted", "run it at a terminal, or pass --yes"),
 }
 
 
@@ -283,3 +309,51 @@ class OutOfTimeError(MemberError):
     """The whole operation ran out of time."""
 
     code = "FW1730"
+
+
+class RenewalError(MemberError):
+    """The TokenRequest for our own account was refused or did not end in time."""
+
+    code = "FW1760"
+
+
+class UnusableTokenError(MemberError):
+    """The API server does not accept the token that it has just given."""
+
+    code = "FW1761"
+
+
+class TokenFileError(MemberError):
+    """The token file cannot be replaced."""
+
+    code = "FW1762"
+
+
+class NotRenewableError(MemberError):
+    """The credential is of a sort that somebody else has to renew."""
+
+    code = "FW1763"
+
+
+class IssueError(MemberError):
+    """The TokenRequest for somebody's short-lived credential was refused, or there is no account for it."""
+
+    code = "FW1764"
+
+
+class LifeError(MemberError):
+    """A life of a credential that is not given."""
+
+    code = "FW1765"
+
+
+class KubeconfigFileError(MemberError):
+    """Our own kubeconfig, or the file it is to be written to."""
+
+    code = "FW1766"
+
+
+class UnconfirmedError(MemberError):
+    """An admin credential was asked for, and nobody said yes."""
+
+    code = "FW1767"

@@ -30,7 +30,7 @@ class Identity:
 async def identify(transport: Transport, username: str) -> Identity:
     """The member's identity. Raises IdentityError when it knows us by another name."""
     # The name first: another user may not even be allowed to read the namespace that the uid is of.
-    actual, version = await together(_username(transport), _version(transport))
+    actual, version = await together(whoami(transport), _version(transport))
     if actual != username:
         raise errors.IdentityError(
             "the credentials are another user's",
@@ -45,7 +45,8 @@ async def _version(transport: Transport) -> str:
     return str((await transport.send(Request("GET", "/version"))).json().get("gitVersion", ""))
 
 
-async def _username(transport: Transport) -> str:
+async def whoami(transport: Transport) -> str:
+    """The user name that the member knows this connection by. Raises MemberError."""
     body = orjson.dumps({"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"})
     answer = (await transport.send(Request("POST", _REVIEW, body))).json()
     with expecting("a SelfSubjectReview"):

@@ -55,7 +55,8 @@ async def read(directory: Path, relative: str) -> bytes:
     return await asyncio.to_thread(_read, directory, relative)
 
 
-def _read(directory: Path, relative: str) -> bytes:
+def resolved(directory: Path, relative: str) -> Path:
+    """The real file of a path below ``directory``, symlinks followed. Raises CredentialError."""
     path = Path(relative)
     if not relative or "\0" in relative or path.is_absolute() or ".." in path.parts:
         raise refused(relative, "a relative path without '..'", "another one")
@@ -64,11 +65,23 @@ def _read(directory: Path, relative: str) -> bytes:
         real = (root / path).resolve(strict=True)
         if not real.is_relative_to(root) or not real.is_file():
             raise refused(relative, "a file inside the credentials directory", "something else")
+    except (OSError, RuntimeError) as error:  # RuntimeError: a symlink loop
+        raise _unreadable(relative, error) from error
+    return real
+
+
+def _unreadable(relative: str, error: Exception) -> errors.CredentialError:
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else "unreadable"
+    return refused(relative, "a readable file", reason)
+
+
+def _read(directory: Path, relative: str) -> bytes:
+    real = resolved(directory, relative)
+    try:
         with real.open("rb") as file:
             data = file.read(MAX_FILE + 1)
-    except (OSError, RuntimeError) as error:  # RuntimeError: a symlink loop
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else "unreadable"
-        raise refused(relative, "a readable file", reason) from error
+    except OSError as error:
+        raise _unreadable(relative, error) from error
     if len(data) > MAX_FILE:
         raise refused(relative, f"at most {MAX_FILE} bytes", "more")
     return data

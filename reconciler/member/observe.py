@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from urllib.parse import quote
 
 from reconciler.member import errors, probes
@@ -33,6 +33,7 @@ from reconciler.model import (
     LiveMeta,
     ObjectRef,
     Observation,
+    Probe,
     Record,
 )
 from reconciler.plan import triage
@@ -41,6 +42,7 @@ _ONE = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
 _FEW = 16  # objects of one kind that are looked for one by one
 _PAGE = 5000
 Items = Mapping[ObjectRef, DesiredObject]
+Prober = Callable[[Sequence[DesiredObject], Record | None], Awaitable[Mapping[ObjectRef, Probe]]]
 
 
 async def cluster_uid(transport: Transport) -> str:
@@ -70,9 +72,9 @@ async def base(client: Client, refs: Refs | None = None) -> tuple[str, Parent]:
 
 
 async def observe(
-    client: Client, desired: Desired, *, deep: bool, adopt_check: bool
+    client: Client, desired: Desired, *, deep: bool, adopt_check: bool, prober: Prober | None = None
 ) -> tuple[Observation, Parent]:
-    """The observation, and the parent that it was made from."""
+    """The observation, and the parent that it was made from. Without a ``prober``: our own dry runs."""
     before = client.transport.requests
     client.kinds.learn_desired(desired)
     items = {item.ref: item for item in desired.objects}
@@ -83,7 +85,11 @@ async def observe(
     live.update(_stripped(unlabelled, parent.record))
     doubtful = dict.fromkeys(triage(desired, parent.record, live, deep=deep))
     doubtful.update(dict.fromkeys(ref for ref in unlabelled if ref in items))
-    probed = await probes.probe(client, [items[ref] for ref in doubtful], parent.record)
+    looked = [items[ref] for ref in doubtful]
+    if prober is None:
+        probed: Mapping[ObjectRef, Probe] = await probes.probe(client, looked, parent.record)
+    else:
+        probed = await prober(looked, parent.record) if looked else {}
     requests = client.transport.requests - before
     return Observation(uid, parent.record, live, probed, requests), parent
 

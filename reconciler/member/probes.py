@@ -45,7 +45,7 @@ async def probe(
 async def _probe(client: Client, item: DesiredObject, known_uid: str) -> Probe:
     resource = await client.kinds.find((item.ref.group, item.ref.kind))
     for _ in range(_TRIES):
-        before = await _current(client, resource, item)
+        before = await current(client, resource, item)
         ours = before is not None and before["metadata"].get("uid") == known_uid
         result = await _dry_run(client, resource, item, before, ours=ours)
         if _version(result.after) in ("", _version(before)):
@@ -76,7 +76,8 @@ async def _apply(client: Client, resource: Resource, item: DesiredObject, *, for
     return _without_managers(answer.json())
 
 
-async def _current(client: Client, resource: Resource, item: DesiredObject) -> Json | None:
+async def current(client: Client, resource: Resource, item: DesiredObject) -> Json | None:
+    """The object as it is, None for none."""
     path = resource.path(item.ref.namespace, item.ref.name, item.version)
     try:
         return _without_managers((await client.transport.send(Request("GET", path))).json())

@@ -104,6 +104,11 @@ class Transport:
         self._reload = asyncio.Lock()
         self.requests = 0
 
+    @property
+    def login(self) -> Login:
+        """What is presented now; an empty one before the first use."""
+        return self._login
+
     async def close(self) -> None:
         """Closes all connections; the next request opens new ones."""
         session, self._session = self._session, None

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from reconciler.audit.bodies import change_set_statement, objects_of
-from reconciler.audit.entry import Intent, Outcome, OutcomeResult
+from reconciler.audit.entry import CredentialIssued, CredentialRenewed, Intent, Outcome, OutcomeResult
 from reconciler.audit.outcomes import ObjectRow, read_outcomes
 from reconciler.audit.view import LogView
 from reconciler.model import ObjectRef, ObjectResult
@@ -76,6 +76,9 @@ class Claims:
 
     cluster: str
     by_id: dict[str, Claim] = field(default_factory=dict)
+    tokens: dict[str, datetime] = field(
+        default_factory=dict
+    )  # Audit-ID of a TokenRequest -> when it was logged
     _touched: dict[Name, list[Run]] = field(default_factory=dict)  # by runs that logged what became of it
     _loose: dict[Name, list[Run]] = field(default_factory=dict)
     _spans: dict[Name, list[_Span]] = field(default_factory=dict)
@@ -91,6 +94,11 @@ class Claims:
             for span in spans:
                 if span.holds(at):
                     yield ObjectRef(group, span.kind, namespace, name)
+
+    def token(self, audit_id: str, at: datetime) -> bool:
+        """Whether the log names that TokenRequest, and of that time."""
+        logged = self.tokens.get(audit_id)
+        return logged is not None and abs(at - logged) <= SKEW
 
     def has_place(self, group: str, namespace: str) -> bool:
         """Whether anything of that API group ever was federated there; "" for any namespace."""
@@ -159,6 +167,8 @@ def claims_of(view: LogView, cluster: str) -> Claims:
             intents[index] = entry
         elif isinstance(entry, Outcome) and entry.cluster == cluster:
             _settle(view, claims, intents.pop(entry.intent), entry, index)
+        elif isinstance(entry, (CredentialRenewed, CredentialIssued)) and entry.cluster == cluster:
+            claims.tokens[entry.audit_id] = _time(entry.time)
     for index, intent in intents.items():
         claims.add_loose(changes_of(view.body(intent.change_set)), Run(index, _time(intent.time), None))
     return claims

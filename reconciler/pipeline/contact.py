@@ -25,6 +25,10 @@ class Contact:
     version: str = ""  # of its API server
     objects: int = 0
     drift: int = 0
+    credential_expires: datetime | None = None  # of the reconciler's own credential; None: it does not say
+    credential_error: str = ""  # why it was not renewed
+    viewer_expires: datetime | None = None  # of the viewer's, where this host has it as a file
+    viewer_error: str = ""
 
 
 # An answer that says no is still an answer.

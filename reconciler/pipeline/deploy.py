@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-from reconciler.audit.entry import Outcome, OutcomeResult
+from reconciler.audit.entry import CredentialRole, Outcome, OutcomeResult
 from reconciler.documents import Cluster
 from reconciler.errors import AuditError, MemberError
 from reconciler.member.breaker import retry_at
@@ -28,6 +28,7 @@ from reconciler.pipeline.drifting import drifted
 from reconciler.pipeline.guarding import guarded
 from reconciler.pipeline.proving import require_proven
 from reconciler.pipeline.refusing import log_disbelief
+from reconciler.pipeline.renewing import renewed, viewer_renewed
 from reconciler.pipeline.run import Deployment, MemberResult, MemberState
 from reconciler.plan import Plan, build_plan
 
@@ -77,19 +78,30 @@ async def _deploy(run: Deployment, cluster: Cluster) -> MemberResult:
             require_proven(run.writes.log, cluster.name, seen.record)
         run.looks.looked(cluster.name)
         await _settle(run, cluster, seen.record)
+        credential = await renewed(run, cluster, member, identity.uid, CredentialRole.ADMIN)
+        viewer = await viewer_renewed(run, cluster, identity.uid)
         # 3. Plan.
         plan = build_plan(desired, seen)
         contact = Contact(
-            run.members.clock(), version=identity.version, objects=len(seen.live), drift=len(plan.drift)
-        )
+            run.members.clock(), version=identity.version, objects=len(seen.live), drift=len(plan.drift),
+            credential_expires=credential.expires, credential_error=credential.error,
+            viewer_expires=viewer.expires, viewer_error=viewer.error,
+        )  # fmt: skip
         run.members.contacts.put(cluster.name, contact)
-        if cluster.mode == "observe":
-            return MemberResult(cluster.name, MemberState.OBSERVED, plan, requests=seen.requests)
-        agreed = _ended_well(run, cluster, seen.record)
-        if not plan.changes and agreed:
-            return await _keep(member, cluster, desired, plan, seen)
-        foreign = drifted(plan, seen, run.state.cluster(cluster.name), agreed=agreed)
-        return await carry_out(run, cluster, member, desired, plan, seen, foreign)
+        result = await _go_on(run, cluster, member, desired, plan, seen)
+        return replace(result, credential=credential, viewer=viewer)
+
+
+async def _go_on(
+    run: Deployment, cluster: Cluster, member: Member, desired: Desired, plan: Plan, seen: Observation
+) -> MemberResult:
+    if cluster.mode == "observe":
+        return MemberResult(cluster.name, MemberState.OBSERVED, plan, requests=seen.requests)
+    agreed = _ended_well(run, cluster, seen.record)
+    if not plan.changes and agreed:
+        return await _keep(member, cluster, desired, plan, seen)
+    foreign = drifted(plan, seen, run.state.cluster(cluster.name), agreed=agreed)
+    return await carry_out(run, cluster, member, desired, plan, seen, foreign)
 
 
 async def _look(

@@ -60,6 +60,7 @@ class Joined:
     unexplained: int = 0  # in theirs by our user, nothing of ours
     not_covered: int = 0  # ours, at a time that no file covers
     record_writes: int = 0  # by our user, to the signed record
+    tokens: int = 0  # that our user requested, and that our log has
     refused: int = 0  # requests of our user that failed, and that a run of ours explains
     control_plane: Mapping[str, int] = field(default_factory=dict)  # writes to federated objects, by user
     findings: tuple[JoinFinding, ...] = field(default=(), repr=False)

@@ -43,7 +43,8 @@ from reconciler.pipeline.matching import mismatch
 from reconciler.pipeline.resources import Resources
 
 MAX_FINDINGS = 10_000
-_COUNTS = ("events", "writes", "unproven", "unexplained", "not_covered", "record_writes", "refused")
+TOKEN_REQUEST = ("", "serviceaccounts", "token")
+_COUNTS = ("events", "writes", "unproven", "unexplained", "not_covered", "record_writes", "tokens", "refused")
 _ERROR, _WARNING = Severity.ERROR, Severity.WARNING
 
 
@@ -145,6 +146,8 @@ class _Join:
             self._note(codes.WRITE_REFUSED, event, f"{_failed(event)}, and no run of ours tried it")
         elif is_record(event):
             counts["record_writes"] += 1
+        elif event.target[:3] == TOKEN_REQUEST and self.claims.token(event.audit_id, event.time):
+            counts["tokens"] += 1
         elif run := self.claims.loose(name, event.time):
             counts["unproven"] += 1
             self._note(codes.WRITE_UNPROVEN, event, f"by our user, explained by entry {run.intent} alone")

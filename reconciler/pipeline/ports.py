@@ -32,9 +32,10 @@ class CheckPorts:
 
 @dataclass(frozen=True, slots=True)
 class MemberPorts:
-    """How members are reached and believed."""
+    """How members are reached and believed; ``view`` for what only reads, by the viewer's credentials."""
 
     connect: Callable[[Cluster, Fleet], Member]
+    view: Callable[[Cluster, Fleet], Member]  # as ``connect`` where no viewer is registered
     contacts: Contacts
     clock: Clock
     report: Report

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from reconciler.documents import Cluster
 from reconciler.errors import FleetwardError
-from reconciler.model import Finding
+from reconciler.model import Desired, Finding, Observation
 from reconciler.pipeline.check import Checked
 from reconciler.pipeline.contact import unreachable
 from reconciler.pipeline.guarding import guarded
@@ -41,22 +41,28 @@ def propose_between(base: Checked, head: Checked, clusters: Collection[str] = ()
 
 
 async def propose_live(
-    checked: Checked, ports: MemberPorts, clusters: Collection[str] = (), *, deep: bool = False
-) -> tuple[Proposal, ...]:
-    """Plans against what the members have now; suspended members are left out."""
+    checked: Checked, ports: MemberPorts, clusters: Collection[str] = (), *, deep: bool = False,
+    dry_run: bool = True,
+) -> tuple[Proposal, ...]:  # fmt: skip
+    """Plans against what the members have now; suspended members are left out.
+
+    Where a viewer is registered, it does the reading. Objects in doubt then need a dry run by the writer;
+    without ``dry_run`` they are only read too, and the plan says what reading can tell.
+    """
     chosen = [cluster for cluster in checked.select(clusters) if not cluster.suspend]
-    return tuple(await asyncio.gather(*(_propose(checked, ports, cluster, deep) for cluster in chosen)))
+    return tuple(
+        await asyncio.gather(*(_propose(checked, ports, cluster, deep, dry_run) for cluster in chosen))
+    )
 
 
-async def _propose(checked: Checked, ports: MemberPorts, cluster: Cluster, deep: bool) -> Proposal:
+async def _propose(
+    checked: Checked, ports: MemberPorts, cluster: Cluster, deep: bool, dry_run: bool
+) -> Proposal:
     desired = guarded(checked.compiled[cluster.name].desired, cluster)
     limit = checked.federation.limits.apply_timeout
     try:
-        async with (
-            asyncio.timeout(limit.total_seconds()),
-            ports.connect(cluster, checked.read_fleet) as member,
-        ):
-            seen = await member.observe(desired, deep=deep)
+        async with asyncio.timeout(limit.total_seconds()):
+            seen = await _look(checked, ports, cluster, desired, deep, dry_run)
     except FleetwardError as error:
         return Proposal(cluster.name, None, error=str(error), reached=not unreachable(error))
     except TimeoutError:
@@ -64,3 +70,16 @@ async def _propose(checked: Checked, ports: MemberPorts, cluster: Cluster, deep:
             cluster.name, None, error=f"no answer within spec.limits.applyTimeout ({limit})", reached=False
         )
     return Proposal(cluster.name, build_plan(desired, seen))
+
+
+async def _look(
+    checked: Checked, ports: MemberPorts, cluster: Cluster, desired: Desired, deep: bool, dry_run: bool
+) -> Observation:
+    fleet = checked.read_fleet
+    async with ports.view(cluster, fleet) as member:
+        if cluster.viewer_credentials is None:
+            return await member.observe(desired, deep=deep)
+        if not dry_run:
+            return await member.observe(desired, deep=deep, prober=member.estimate)
+        async with ports.connect(cluster, fleet) as writer:  # which connects if anything is in doubt
+            return await member.observe(desired, deep=deep, prober=writer.probe)

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from reconciler.audit.state import LogState
 from reconciler.member.health import Health
+from reconciler.member.renewal import UNKNOWN, Standing
 from reconciler.model import (
     Finding,
     ObjectOutcome,
@@ -48,6 +49,8 @@ class MemberResult:
     error: str = ""
     requests: int = 0
     health: Mapping[ObjectRef, Health] = field(default_factory=dict)  # what was written and is not ready yet
+    credential: Standing = UNKNOWN  # of the reconciler's own credential there
+    viewer: Standing = UNKNOWN  # of the viewer's
 
     @property
     def good(self) -> bool:

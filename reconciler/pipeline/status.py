@@ -47,6 +47,10 @@ class MemberStatus:
     error: str
     failures: int = 0
     retry_at: datetime | None = None
+    credential_expires: datetime | None = None  # of the reconciler's own credential there
+    credential_error: str = ""  # why it was not renewed, the last time
+    viewer_expires: datetime | None = None  # of the viewer's
+    viewer_error: str = ""
 
     @property
     def good(self) -> bool:
@@ -59,8 +63,8 @@ class MemberStatus:
 async def fleet_status(
     checked: Checked, state: LogState, ports: MemberPorts, clusters: tuple[str, ...] = ()
 ) -> tuple[MemberStatus, ...]:
-    """Look at all members at once."""
-    proposals = {p.cluster: p for p in await propose_live(checked, ports, clusters)}
+    """Look at all members at once, by reading alone where a viewer is registered."""
+    proposals = {p.cluster: p for p in await propose_live(checked, ports, clusters, dry_run=False)}
     return tuple(
         _status(cluster, state, proposals.get(cluster.name), ports) for cluster in checked.select(clusters)
     )
@@ -87,6 +91,10 @@ def _status(cluster: Cluster, state: LogState, proposal: Proposal | None, ports:
         error=_error(proposal, logged, plan),
         failures=last.failures,
         retry_at=last.retry_at,
+        credential_expires=last.credential_expires or logged.credential_expires,
+        credential_error=last.credential_error,
+        viewer_expires=last.viewer_expires,
+        viewer_error=last.viewer_error,
     )
 
 

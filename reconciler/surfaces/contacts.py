@@ -15,6 +15,8 @@ import orjson
 from reconciler.model import ClusterName
 from reconciler.pipeline.contact import Contact
 
+_TIMES = ("seen", "retry_at", "credential_expires", "viewer_expires")
+
 
 class FileContacts:
     """``contacts.json``: cluster name -> contact; replaced atomically."""
@@ -51,7 +53,5 @@ def _read(path: Path) -> dict[str, Contact]:
 
 
 def _contact(fields: dict[str, Any]) -> Contact:
-    times = {
-        key: datetime.fromisoformat(fields[key]) if fields.get(key) else None for key in ("seen", "retry_at")
-    }
+    times = {key: datetime.fromisoformat(fields[key]) if fields.get(key) else None for key in _TIMES}
     return Contact(**(fields | times))

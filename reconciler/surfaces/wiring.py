@@ -96,7 +96,7 @@ class Wiring:
 
         self.public_keys()  # without one no member's record can be believed: said once, not once a member
         contacts = FileContacts(self.settings.state / "contacts.json")
-        return MemberPorts(self._connect, contacts, clock, self.report)
+        return MemberPorts(self._connect, partial(self._connect, viewer=True), contacts, clock, self.report)
 
     def writes(self) -> WritePorts:
         """The log, for writing, and the key."""
@@ -177,7 +177,7 @@ class Wiring:
 
         return DirectoryStore(Path(self.settings.log))
 
-    def _connect(self, cluster: Cluster, fleet: Fleet) -> Member:
+    def _connect(self, cluster: Cluster, fleet: Fleet, *, viewer: bool = False) -> Member:
         from reconciler.member.client import connect
 
         return connect(
@@ -190,6 +190,7 @@ class Wiring:
             environment={name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
             clock=clock,
             report=lambda line: self.report(f"{cluster.name}: {line}"),
+            viewer=viewer,
         )
 
     async def _read_secret(self, fleet: Fleet, namespace: str, name: str) -> Mapping[str, bytes]:

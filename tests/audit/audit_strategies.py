@@ -9,6 +9,9 @@ from hypothesis import strategies as st
 from reconciler.audit.entry import (
     CommitAccepted,
     CommitRefused,
+    CredentialIssued,
+    CredentialRenewed,
+    CredentialRole,
     Drift,
     Failure,
     FindingNote,
@@ -49,6 +52,10 @@ gates = st.builds(GateSummary, names, numbers)
 notes = st.lists(st.builds(FindingNote, names, subjects, messages), max_size=3).map(tuple)
 long = texts(2048)
 common = {"actor": names, "time": times}
+credential = {
+    "cluster": names, "cluster_uid": names, "role": st.sampled_from(CredentialRole), "expires": times,
+    "audit_id": names,
+}  # fmt: skip
 
 ENTRIES = {
     "trust-initialized": st.builds(
@@ -82,6 +89,8 @@ ENTRIES = {
         Drift, **common, cluster=names, commit=commits, count=numbers,
         objects=st.lists(texts(512), max_size=50).map(tuple),
     ),
+    "credential-renewed": st.builds(CredentialRenewed, **common, **credential),
+    "credential-issued": st.builds(CredentialIssued, **common, **credential),
     "key-rotated": st.builds(
         KeyRotated, **common, old_key=long, new_key=long, reason=st.sampled_from(RotationReason),
         root=st.text("0123456789abcdef", min_size=64, max_size=64),

@@ -15,7 +15,9 @@ from audit_helpers import (
     a_run,
     commit,
     drift,
+    issued,
     refused_member,
+    renewed,
     trust,
 )
 from hypothesis import given
@@ -49,7 +51,7 @@ ROTATED = rotated(
     reason=RotationReason.ROTATION, index=7, root=bytes(32), old_signer=SIGNER,
 )  # fmt: skip
 SAMPLES = [stamp(entry, NOW) for (entry, _), _ in zip(a_run(), range(6), strict=False)]
-SAMPLES += [stamp(ROTATED, NOW), stamp(refused_member(), NOW)]
+SAMPLES += [stamp(ROTATED, NOW), stamp(refused_member(), NOW), stamp(renewed(), NOW), stamp(issued(), NOW)]
 
 
 def test_samples_have_every_kind_and_the_schema_knows_them():

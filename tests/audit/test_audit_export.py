@@ -21,10 +21,12 @@ from audit_helpers import (
     drift,
     fill,
     intent,
+    issued,
     open_log,
     outcome,
     refused,
     refused_member,
+    renewed,
     trust,
 )
 from hypothesis import given
@@ -119,8 +121,8 @@ def one_of_each(log: Log) -> dict[str, Row]:
     found = {entry.kind: Row(log.origin, index, bytes(32), entry) for index, entry in log.entries()}
     time = log.entry(0).time
     assert time
-    more = stamp(rotation(RotationReason.COMPROMISE), time)
-    return found | {more.kind: Row(log.origin, 9, bytes(32), more)}
+    more = [stamp(one, time) for one in (rotation(RotationReason.COMPROMISE), renewed(), issued())]
+    return found | {one.kind: Row(log.origin, 9, bytes(32), one) for one in more}
 
 
 @cache

@@ -28,7 +28,7 @@ from reconciler.member.diagnosis.agreement import agreement, minor
 from reconciler.member.diagnosis.certificates import authority_result
 from reconciler.member.diagnosis.clocks import clock_result, measured
 from reconciler.member.diagnosis.inventory import size_result
-from reconciler.member.diagnosis.logins import claims, expiry_results
+from reconciler.member.diagnosis.logins import expiry_results
 from reconciler.member.diagnosis.member import Seen, examine, sampled
 from reconciler.member.diagnosis.results import Bounds, Grade, MemberCheck, Result
 from reconciler.member.diagnosis.rights import Right, listed
@@ -36,6 +36,7 @@ from reconciler.member.diagnosis.servers import Server, Way
 from reconciler.member.identity import Identity
 from reconciler.member.login import Login
 from reconciler.member.parent import Parent
+from reconciler.member.tokens import claims
 from reconciler.model import ClusterName, Desired, ObjectRef, Record, SourceRef
 from reconciler.pipeline.examining_host import HostCheck
 from reconciler.sandbox import pki

@@ -20,6 +20,8 @@ from reconciler.audit import fields as f
 from reconciler.audit.entry import (
     CommitAccepted,
     CommitRefused,
+    CredentialIssued,
+    CredentialRenewed,
     Drift,
     FindingNote,
     Intent,
@@ -123,6 +125,15 @@ def _key_rotated(entry: KeyRotated) -> Cells:
     return {"subject": entry.old_key, "result": entry.reason.value, "message": entry.new_key}
 
 
+def _credential(entry: CredentialRenewed | CredentialIssued) -> Cells:
+    return {
+        "subject": entry.cluster_uid,
+        "result": entry.role.value,
+        "audit_id": entry.audit_id,
+        "message": f"until {f.write_time(entry.expires)}",
+    }
+
+
 CELLS: Mapping[str, Callable[[Any], Cells]] = {
     TrustInitialized.kind: _trust_initialized,
     CommitAccepted.kind: _commit_accepted,
@@ -132,4 +143,6 @@ CELLS: Mapping[str, Callable[[Any], Cells]] = {
     Outcome.kind: _outcome,
     Drift.kind: _drift,
     KeyRotated.kind: _key_rotated,
+    CredentialRenewed.kind: _credential,
+    CredentialIssued.kind: _credential,
 }

@@ -5,6 +5,8 @@
 | trust-initialized | 3004 Entity Management | 1 Create, of the trust root |
 | commit-accepted, commit-refused | 3004 Entity Management | 3 Update, of the trusted commit; status |
 | key-rotated | 3004 Entity Management | 3 Update, of the log's key |
+| credential-renewed | 3004 Entity Management | 3 Update, of the reconciler's credential |
+| credential-issued | 3004 Entity Management | 1 Create, of a credential |
 | intent | 6003 API Activity | 99 Intent |
 | outcome | 6003 API Activity | 99 Outcome, and one event an object: 1 Create, 3 Update, 4 Delete |
 | member-refused, drift | 2003 Compliance Finding | 1 Create |
@@ -15,8 +17,8 @@
 - ``api.request.uid`` of an object is the Audit-ID, which the member's own audit log has too.
 - What OCSF has no place for stands in ``unmapped``: the whole entry, and its leaf hash.
 
->>> sorted(EVENTS)[:3]
-['commit-accepted', 'commit-refused', 'drift']
+>>> sorted(EVENTS)[:2]
+['commit-accepted', 'commit-refused']
 """
 
 from __future__ import annotations
@@ -29,6 +31,9 @@ import orjson
 from reconciler.audit.entry import (
     CommitAccepted,
     CommitRefused,
+    CredentialIssued,
+    CredentialRenewed,
+    CredentialRole,
     Drift,
     FindingNote,
     Intent,
@@ -59,6 +64,7 @@ from reconciler.audit.export.ocsf_base import (
 )
 from reconciler.audit.export.ocsf_objects import object_events
 from reconciler.audit.export.rows import Row
+from reconciler.audit.fields import write_time
 
 
 def lines(rows: Iterator[Row]) -> Iterator[bytes]:
@@ -101,6 +107,22 @@ def _key_rotated(row: Row, entry: KeyRotated) -> Event:
     event = base(row, ENTITY, UPDATE, severity=severity, message=f"key replaced: {entry.reason}")
     old, new = (_entity("log key", key, row.origin) for key in (entry.old_key, entry.new_key))
     return event | status(SUCCESS) | {"entity": old, "entity_result": new, "comment": entry.reason.value}
+
+
+def _credential_renewed(row: Row, entry: CredentialRenewed) -> Event:
+    message = f"credential for {entry.cluster} renewed until {write_time(entry.expires)}"
+    return base(row, ENTITY, UPDATE, message=message) | status(SUCCESS) | {"entity": _credential(entry)}
+
+
+def _credential_issued(row: Row, entry: CredentialIssued) -> Event:
+    severity = MEDIUM if entry.role is CredentialRole.ADMIN else INFORMATIONAL
+    message = f"credential for {entry.cluster} issued until {write_time(entry.expires)}"
+    event = base(row, ENTITY, CREATE, severity=severity, message=message)
+    return event | status(SUCCESS) | {"entity": _credential(entry)}
+
+
+def _credential(entry: CredentialRenewed | CredentialIssued) -> Event:
+    return _entity("credential", entry.audit_id, f"{entry.cluster} {entry.role.value}")
 
 
 def _intent(row: Row, entry: Intent) -> Event:
@@ -150,4 +172,6 @@ EVENTS: Mapping[str, Callable[[Row, Any], Event]] = {
     Outcome.kind: _outcome,
     Drift.kind: _drift,
     KeyRotated.kind: _key_rotated,
+    CredentialRenewed.kind: _credential_renewed,
+    CredentialIssued.kind: _credential_issued,
 }

@@ -2,23 +2,15 @@
 
 A token's claims (RFC 7519) are read without verifying them: only the API server can do that, and it is asked
 elsewhere. They come from our own host, and are bounded and believed for nothing but a date.
-
->>> claims("e30.eyJleHAiOjE3Njc2MTQ0MDB9.c2ln")
-{'exp': 1767614400}
->>> claims("opaque") is None
-True
 """
 
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import orjson
 from cryptography import x509
 
 from reconciler.errors import FleetwardError
@@ -36,8 +28,8 @@ from reconciler.member.diagnosis.results import (
 )
 from reconciler.member.diagnosis.validity import Validity, validity_result
 from reconciler.member.login import CredentialSource, Login
+from reconciler.member.tokens import claims
 
-_LONGEST = 64 << 10  # characters of a token
 _HINT = "renew it: docs/joining-by-hand.md, step 2"
 
 
@@ -93,19 +85,6 @@ def _certificate(pem: bytes, now: datetime, bounds: Bounds) -> Result:
         hint = errors.CODES["FW1717"][1]
         return failed(check, "a client certificate in PEM", "another text", hint, code="FW1717")
     return validity_result(check, what, valid(certificate), now, bounds.expiring, code="FW1734", hint=_HINT)
-
-
-def claims(token: str) -> dict[str, Any] | None:
-    """The claims of a JWT, not verified; None for anything else."""
-    parts = token.split(".")
-    if len(parts) != 3 or len(token) > _LONGEST:
-        return None
-    try:
-        padded = parts[1] + "=" * (-len(parts[1]) % 4)
-        found = orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-    except (binascii.Error, ValueError):
-        return None
-    return found if isinstance(found, dict) else None
 
 
 def _time(found: dict[str, Any], name: str) -> datetime | None:

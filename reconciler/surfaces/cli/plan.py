@@ -31,9 +31,21 @@ ERROR = 2
 @click.option("--against", metavar="REV", help="Plan from two commits alone, without the members.")
 @click.option("--cluster", "-c", "clusters", multiple=True, help="Only this cluster; may be repeated.")
 @click.option("--deep", is_flag=True, help="Compare full contents, not only resource versions.")
+@click.option(
+    "--dry-run/--no-dry-run",
+    default=True,
+    show_default=True,
+    help="Ask the API server what an apply would change; without, a registered viewer only reads.",
+)
 @output_option("text", "json", "markdown")
 def plan_command(
-    rev: str, against: str | None, clusters: tuple[str, ...], deep: bool, output: str, **params: Any
+    rev: str,
+    against: str | None,
+    clusters: tuple[str, ...],
+    deep: bool,
+    dry_run: bool,
+    output: str,
+    **params: Any,
 ) -> int:
     """Show what would change on each member, field by field.
 
@@ -57,7 +69,8 @@ def plan_command(
         if base:
             proposals = propose_between(base, head, clusters)
         else:
-            proposals = asyncio.run(propose_live(head, wiring.members(), clusters, deep=deep))
+            looking = propose_live(head, wiring.members(), clusters, deep=deep, dry_run=dry_run)
+            proposals = asyncio.run(looking)
     _print(proposals, output, base.commit if base else "live", head.commit)
     return _exit_code(proposals)
 

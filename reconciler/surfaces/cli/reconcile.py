@@ -18,6 +18,7 @@ from reconciler.surfaces.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from reconciler.member.renewal import Standing
     from reconciler.pipeline.reconcile import Run
     from reconciler.pipeline.run import MemberResult
     from reconciler.surfaces.wiring import Wiring
@@ -131,11 +132,24 @@ def _line(member: MemberResult) -> str:
     lines = [f"{paint(safe(member.cluster), 'heading')}: {state}{': ' if facts else ''}{', '.join(facts)}\n"]
     if member.error:
         lines.append(f"    {safe(member.error)}\n")
+    lines += [f"    {paint('warning', 'warning')}: {said}\n" for said in _warnings(member)]
     lines += [f"    {safe(str(o.ref))}: {safe(o.error)}\n" for o in member.outcomes if o.error]
     lines += [
         f"    {safe(str(ref))}: {h.state.value}: {safe(h.message)}\n" for ref, h in member.health.items()
     ]
     return "".join(lines) + findings.text(member.findings, paint)
+
+
+def _warnings(member: MemberResult) -> list[str]:
+    from reconciler.surfaces.formats.credentials import warnings
+    from reconciler.surfaces.wiring import clock
+
+    own, viewer = member.credential, member.viewer
+    return warnings((own.expires, own.error), (viewer.expires, viewer.error), clock())
+
+
+def _standing(standing: Standing) -> dict[str, Any]:
+    return {"expires": standing.expires, "renewed": standing.renewed, "error": standing.error}
 
 
 def _as_dict(run: Run) -> dict[str, Any]:
@@ -165,5 +179,7 @@ def _member_dict(member: MemberResult) -> dict[str, Any]:
             {"object": str(ref), "state": health.state.value, "message": health.message}
             for ref, health in member.health.items()
         ],
+        "credential": _standing(member.credential),
+        "viewerCredential": _standing(member.viewer),
         "failures": [{"object": str(o.ref), "error": o.error} for o in member.outcomes if o.error],
     }

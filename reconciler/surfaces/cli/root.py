@@ -24,6 +24,8 @@ COMMANDS = {
     "cluster": ("cluster", "List and show the members' registrations; write changes of them."),
     "doctor": ("doctor", "Examine the host, the log and every member: what is wrong, what to do."),
     "verify": ("verify", "Explain what is on a member, back to the signatures."),
+    "kubeconfig": ("kubeconfig", "Write a short-lived kubeconfig for one member."),
+    "use": ("use", "Make a member kubectl's current cluster, with a short-lived credential."),
     "trust": ("trust", "Show and change who may change the fleet."),
     "approve": ("approve", "Sign that you have reviewed a change."),
     "audit": ("audit", "Read and verify the log."),

@@ -61,5 +61,5 @@ def _verify(wiring: Wiring, cluster: str, wanted: Sequence[Wanted], deep: bool) 
 
     checks = wiring.checks()
     checks.repository.fetch()
-    ports = VerifyPorts(checks.repository, checks.cache, wiring.log_view(), wiring.members().connect)
+    ports = VerifyPorts(checks.repository, checks.cache, wiring.log_view(), wiring.members().view)
     return asyncio.run(verify_member(ports, cluster, wanted, deep=deep))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from reconciler.audit.entry import (
     CommitAccepted,
     CommitRefused,
+    CredentialIssued,
+    CredentialRenewed,
     Drift,
     Entry,
     Intent,
@@ -21,7 +23,7 @@ from reconciler.surfaces.formats.words import counted
 def line(index: int, entry: Entry, paint: Paint = plain) -> str:
     """Index, time, kind, who ran it, and what it says."""
     time = entry.time.strftime("%Y-%m-%dT%H:%M:%SZ") if entry.time else "-"
-    kind = paint(f"{entry.kind:<17}", "heading")
+    kind = paint(f"{entry.kind:<18}", "heading")
     return f"{index:>6}  {time}  {kind}  {safe(_says(entry))}  {paint(safe(entry.actor), 'dim')}"
 
 
@@ -47,6 +49,8 @@ def _says(entry: Entry) -> str:
             return f"{entry.cluster}: {entry.result.value} (intent {entry.intent}){error}"
         case KeyRotated():
             return f"{entry.reason.value}: {entry.old_key} is replaced by {entry.new_key}"
+        case CredentialRenewed() | CredentialIssued():
+            return f"{entry.cluster}: {entry.role.value}, until {entry.expires:%Y-%m-%dT%H:%M:%SZ}"
         case Drift():
             more = f" and {entry.count - 3} more" if entry.count > 3 else ""
             return f"{entry.cluster}: {', '.join(entry.objects[:3])}{more}"

@@ -73,6 +73,8 @@ def _counts(joined: Joined) -> Iterator[str]:
         yield f"{writes} of ours at a time that no file covers from start to end: not looked for"
     if joined.record_writes:
         yield f"{counted(joined.record_writes, 'write')} of ours to the signed record"
+    if joined.tokens:
+        yield f"{counted(joined.tokens, 'credential')} that our log has as renewed or issued"
     if joined.refused:
         yield f"{joined.refused} {ours} that failed, and that a run of ours explains"
     for user, count in joined.control_plane.items():
@@ -105,6 +107,7 @@ def as_dict(joined: Joined) -> dict[str, Any]:
             "unexplained": joined.unexplained,
             "notCovered": joined.not_covered,
             "recordWrites": joined.record_writes,
+            "tokens": joined.tokens,
             "refused": joined.refused,
             "dropped": joined.dropped,
         },

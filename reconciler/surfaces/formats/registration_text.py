@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from reconciler.audit.state import ClusterState
 from reconciler.documents import Cluster, Credentials
 from reconciler.surfaces.formats import findings
+from reconciler.surfaces.formats.ages import age
 from reconciler.surfaces.formats.findings import Paint, plain
 from reconciler.surfaces.formats.registrations import labels
 from reconciler.surfaces.formats.safe import safe
-from reconciler.surfaces.formats.statuses import age
 from reconciler.surfaces.formats.words import counted
 from reconciler.surfaces.registrations import Detail, Registered
 

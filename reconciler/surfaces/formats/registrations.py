@@ -12,9 +12,9 @@ from typing import Any
 
 from reconciler.documents import Credentials
 from reconciler.surfaces.formats import findings
+from reconciler.surfaces.formats.ages import age
 from reconciler.surfaces.formats.findings import Paint, plain
 from reconciler.surfaces.formats.safe import safe
-from reconciler.surfaces.formats.statuses import age
 from reconciler.surfaces.registrations import Detail, Registered
 
 HEADER = (
