@@ -15,6 +15,7 @@ from audit_helpers import (
     a_run,
     commit,
     drift,
+    memberships,
     refused_member,
     trust,
 )
@@ -49,7 +50,7 @@ ROTATED = rotated(
     reason=RotationReason.ROTATION, index=7, root=bytes(32), old_signer=SIGNER,
 )  # fmt: skip
 SAMPLES = [stamp(entry, NOW) for (entry, _), _ in zip(a_run(), range(6), strict=False)]
-SAMPLES += [stamp(ROTATED, NOW), stamp(refused_member(), NOW)]
+SAMPLES += [stamp(entry, NOW) for entry in (ROTATED, refused_member(), *memberships())]
 
 
 def test_samples_have_every_kind_and_the_schema_knows_them():

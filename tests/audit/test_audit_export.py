@@ -21,6 +21,7 @@ from audit_helpers import (
     drift,
     fill,
     intent,
+    memberships,
     open_log,
     outcome,
     refused,
@@ -119,8 +120,8 @@ def one_of_each(log: Log) -> dict[str, Row]:
     found = {entry.kind: Row(log.origin, index, bytes(32), entry) for index, entry in log.entries()}
     time = log.entry(0).time
     assert time
-    more = stamp(rotation(RotationReason.COMPROMISE), time)
-    return found | {more.kind: Row(log.origin, 9, bytes(32), more)}
+    more = [stamp(entry, time) for entry in (rotation(RotationReason.COMPROMISE), *memberships())]
+    return found | {entry.kind: Row(log.origin, 9, bytes(32), entry) for entry in more}
 
 
 @cache

@@ -28,6 +28,7 @@ from reconciler.audit.entry import (
     Outcome,
     TrustInitialized,
 )
+from reconciler.audit.export import membership
 from reconciler.audit.export.rows import Row
 from reconciler.audit.outcomes import ObjectRow
 
@@ -132,4 +133,5 @@ CELLS: Mapping[str, Callable[[Any], Cells]] = {
     Outcome.kind: _outcome,
     Drift.kind: _drift,
     KeyRotated.kind: _key_rotated,
+    **membership.CELLS,
 }

@@ -39,6 +39,7 @@ from reconciler.audit.entry import (
     RotationReason,
     TrustInitialized,
 )
+from reconciler.audit.export import membership
 from reconciler.audit.export.ocsf_base import (
     COMPLIANCE,
     CREATE,
@@ -150,4 +151,5 @@ EVENTS: Mapping[str, Callable[[Row, Any], Event]] = {
     Outcome.kind: _outcome,
     Drift.kind: _drift,
     KeyRotated.kind: _key_rotated,
+    **membership.EVENTS,
 }
