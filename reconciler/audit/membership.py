@@ -161,9 +161,7 @@ def _use_problem(token: JoinToken | None, entry: TokenUsed) -> str:
     return ""
 
 
-def advance_membership(
-    state: Membership, index: int, entry: MembershipEntry, time: datetime
-) -> Membership:
+def advance_membership(state: Membership, index: int, entry: MembershipEntry, time: datetime) -> Membership:
     """The state after ``entry``; never raises for a decoded entry."""
     match entry:
         case Promoted():

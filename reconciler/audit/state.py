@@ -179,7 +179,7 @@ class LogState:
     root_version: f.Number = 0
     seen: Annotated[tuple[SeenCommit, ...], f.listing(f.record(SeenCommit), SEEN_KEPT)] = ()
     keys: Annotated[tuple[LogKey, ...], f.listing(f.record(LogKey), MAX_KEYS)] = ()  # oldest first
-    membership: Annotated[Membership, f.record(Membership)] = Membership()
+    membership: Annotated[Membership, f.record(Membership)] = field(default_factory=Membership)
 
     def key_at(self, index: int) -> bytes:
         """The 32-byte public key that signed the change set of the intent at ``index``.
@@ -212,8 +212,10 @@ def problem(state: LogState, index: int, entry: Entry) -> str:
     if index != state.size:
         return f"expected the entry at index {state.size}"
     if isinstance(entry, MEMBERSHIP_ENTRIES):
-        return "the trust has not been initialized" if not state.keys else membership_problem(
-            state.membership, entry
+        return (
+            "the trust has not been initialized"
+            if not state.keys
+            else membership_problem(state.membership, entry)
         )
     match entry:
         case TrustInitialized():

@@ -46,10 +46,11 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A 2xx answer."""
+    """A 2xx answer; ``date`` is its Date header (RFC 9110), "" for none."""
 
     status: int
     body: bytes
+    date: str = ""
 
     def json(self) -> dict[str, Any]:
         """The body's value, which has to be an object. Raises NotKubernetesError."""
@@ -195,7 +196,7 @@ class Transport:
                 body = await read_body(response, size, server)
                 if response.status < 300:
                     check_type(response, server)
-                    return Answer(response.status, body)
+                    return Answer(response.status, body, response.headers.get("Date", ""))
                 raise refused(response, body, server)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise tls.translate(error, server) from error

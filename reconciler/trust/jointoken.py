@@ -161,10 +161,11 @@ def verify(token: str, public: bytes, issuer: str, *, now: datetime) -> Claims:
     from jwt import InvalidTokenError
 
     options: Any = {"verify_exp": False, "verify_nbf": False, "verify_iat": False}
+    options["require"] = ["iss", "aud", "jti", "iat", "nbf", "exp"]
     try:
         found = _jwt().decode(
             token, key=_public_key(public), algorithms=[_ALGORITHM], audience=AUDIENCE, issuer=issuer,
-            options={**options, "require": ["iss", "aud", "jti", "iat", "nbf", "exp"]},
+            options=options,
         )  # fmt: skip
     except (InvalidTokenError, ValueError, TypeError):
         raise _refused("a signature that does not hold") from None  # the cause may quote the token
@@ -244,7 +245,9 @@ def _claims(value: dict[str, Any]) -> Claims:
 
 def _refused(got: str) -> TokenError:
     hint = "copy the token whole; if it is, ask for a new one"
-    return TokenError("not a join token of this primary", expected="a JWT signed with ES256", got=got, hint=hint)
+    return TokenError(
+        "not a join token of this primary", expected="a JWT signed with ES256", got=got, hint=hint
+    )
 
 
 def at(seconds: int) -> datetime:

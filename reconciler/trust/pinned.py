@@ -1,4 +1,4 @@
-"""The join endpoint's own small PKI: a CA that tokens pin, and the certificate that it issues to the endpoint.
+"""The join endpoint's own small PKI: a CA that tokens pin, and the certificate that it issues.
 
 Rules:
 - P-256 keys, mode 0600. The CA lives ten years and signs nothing but the endpoint's certificates, which live
@@ -70,7 +70,7 @@ def parse_authority(pem: bytes) -> EndpointAuthority:
 
 
 def issue_leaf(ca: EndpointAuthority, names: Sequence[str], now: datetime) -> tuple[bytes, bytes]:
-    """A new key's certificate (with the CA's after it) for these host names and addresses, and the key: PEM."""
+    """A certificate (with the CA's after it) for these host names and addresses, and its new key: PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "fleetward join endpoint")])
     builder = _builder(subject, ca.certificate.subject, key, now, LEAF)

@@ -23,7 +23,9 @@ def membership_line(entry: Entry) -> str:
         case Demoted():
             return f"primary {entry.cluster_uid} given up with {counted(entry.members, 'member')}"
         case TokenCreated():
-            return f"{entry.token} for {entry.cluster or 'any name'}, until {entry.expires:%Y-%m-%dT%H:%M:%SZ}"
+            return (
+                f"{entry.token} for {entry.cluster or 'any name'}, until {entry.expires:%Y-%m-%dT%H:%M:%SZ}"
+            )
         case TokenUsed():
             return f"{entry.token} by {entry.cluster} ({entry.cluster_uid})"
         case TokenRevoked():
