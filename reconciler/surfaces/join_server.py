@@ -4,8 +4,8 @@ Rules:
 - ``GET /v1/ca`` gives the CA, which is public; ``POST /v1/join`` is a request to join. Nothing else is there.
 - TLS 1.2 and newer, a handshake within ``HANDSHAKE`` seconds; one request a connection, whose headers are
   there within ``HEADERS`` seconds and its body, of at most 64 KiB, within ``BODY``; all ends after ``WHOLE``.
-- At most ``CONNECTIONS`` at a time, ``CONCURRENT`` joins, and ``PER_MINUTE`` requests a minute from one
-  address (an IPv6 /64 counts as one): more get 429 and cost neither log, Git nor member anything.
+- At most ``CONNECTIONS`` at a time, ``CONCURRENT`` joins, and ``PER_MINUTE`` requests a minute of
+  one address (an IPv6 /64 counts as one): more get 429 and cost neither log, Git nor member anything.
 - Answers are JSON; a refusal is ``{"error": {"code", "message", "expected", "got", "hint"}}``. What went wrong
   here, beyond the request, is told to this side's operator only.
 """
@@ -136,7 +136,7 @@ class JoinServer:
     async def serve(self, host: str | None, port: int, ready: Callable[[int], None]) -> None:
         """Listen until cancelled; ``ready`` gets the port. Raises OSError where it cannot listen."""
         loop = asyncio.get_running_loop()
-        http = web.Server(self._handle, access_log=None, keepalive_timeout=0, lingering_time=2)
+        http = web.Server(self._handle, access_log=None, keepalive_timeout=0, lingering_time=2, auto_decompress=False)
         server = await loop.create_server(
             lambda: _Connection(http(), self._live), host, port, ssl=self._context(),
             ssl_handshake_timeout=HANDSHAKE, backlog=CONNECTIONS,

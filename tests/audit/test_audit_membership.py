@@ -106,9 +106,7 @@ def test_used_tokens_are_remembered_until_they_could_not_be_used_anyway():
 
 def test_unused_tokens_are_bounded():
     token = JoinToken("", (), NOW, NOW + timedelta(hours=1))
-    full = replace(
-        fold(promoted()).membership, tokens={f"token-{n:016}": token for n in range(MAX_TOKENS)}
-    )
+    full = replace(fold(promoted()).membership, tokens={f"token-{n:016}": token for n in range(MAX_TOKENS)})
     assert "10000 unused tokens" in membership_problem(full, stamp(token_created(), NOW))
     assert membership_problem(full, stamp(token_created(), NOW + timedelta(hours=1))) == ""
 

@@ -24,7 +24,9 @@ from reconciler.trust.jointoken import (
 
 KEY, OTHER = TokenKey.new(), TokenKey.new()
 PIN = f"sha256:{'1' * 64}"
-CLAIMS = Claims("log", "i" * 22, 1000, 4600, ("https://primary:11443",), PIN, "member-a", {"tier": "workload"})
+CLAIMS = Claims(
+    "log", "i" * 22, 1000, 4600, ("https://primary:11443",), PIN, "member-a", {"tier": "workload"}
+)
 TOKEN = issue(KEY, CLAIMS)
 PAYLOAD = jwt.decode(TOKEN, options={"verify_signature": False})
 
@@ -41,7 +43,9 @@ def signed(change: dict[str, object], key: TokenKey = KEY, **header: str) -> str
 
 def raw(header: dict[str, object], signature: str = "") -> str:
     """A token of any header over the same claims."""
-    parts = [base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in (header, PAYLOAD)]
+    parts = [
+        base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in (header, PAYLOAD)
+    ]
     return ".".join([*parts, signature])
 
 
