@@ -268,8 +268,9 @@ def free_port() -> int:
 def serving(shell: Shell) -> Iterator[None]:
     """``fleetward serve`` in the background, answering."""
     print("$ fleetward serve &", flush=True)
+    command, pipe = ("fleetward", "serve", "--quiet"), subprocess.PIPE
     with subprocess.Popen(
-        ("fleetward", "serve", "--quiet"), cwd=shell.fleet, env=shell.environment, stdout=subprocess.PIPE, text=True
+        command, cwd=shell.fleet, env=shell.environment, stdout=pipe, text=True
     ) as process:  # fmt: skip
         try:
             if not process.stdout or "serving" not in process.stdout.readline():

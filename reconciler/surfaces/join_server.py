@@ -4,10 +4,10 @@ Rules:
 - ``GET /v1/ca`` gives the CA, which is public; ``POST /v1/join`` is a request to join. Nothing else is there.
 - TLS 1.2 and newer, a handshake within ``HANDSHAKE`` seconds; one request a connection, whose headers are
   there within ``HEADERS`` seconds and its body, of at most 64 KiB, within ``BODY``; all ends after ``WHOLE``.
-- At most ``CONNECTIONS`` at a time, ``CONCURRENT`` joins, and ``PER_MINUTE`` requests a minute of
-  one address (an IPv6 /64 counts as one): more get 429 and cost neither log, Git nor member anything.
-- Answers are JSON; a refusal is ``{"error": {"code", "message", "expected", "got", "hint"}}``. What went wrong
-  here, beyond the request, is told to this side's operator only.
+- At most ``CONNECTIONS`` at a time, ``CONCURRENT`` joins, ``PER_MINUTE`` requests a minute from an
+  address (an IPv6 /64 counts as one): more get 429, and cost neither log nor Git nor a member anything.
+- Answers are JSON; a refusal is ``{"error": {"code", "message", "expected", "got", "hint"}}``. What went
+  wrong here, beyond the request, is told to this side's operator only.
 """
 
 from __future__ import annotations
@@ -38,6 +38,9 @@ from reconciler.surfaces.cli.errors import error_dict
 HANDSHAKE, HEADERS, BODY, WHOLE = 10.0, 10.0, 10.0, 120.0  # seconds
 CONNECTIONS, CONCURRENT, PER_MINUTE = 256, 16, 30
 MAX_ADDRESSES = 10_000
+_HTTP: dict[str, Any] = {
+    "access_log": None, "keepalive_timeout": 0, "lingering_time": 2, "auto_decompress": False,
+}  # fmt: skip
 _STATUS = {
     "FW1740": 401, "FW1741": 401, "FW1742": 401, "FW1743": 409, "FW1744": 403, "FW1745": 403, "FW1747": 409,
     "FW1748": 409, "FW1756": 400, "FW1757": 429, "FW1759": 503,
@@ -136,7 +139,7 @@ class JoinServer:
     async def serve(self, host: str | None, port: int, ready: Callable[[int], None]) -> None:
         """Listen until cancelled; ``ready`` gets the port. Raises OSError where it cannot listen."""
         loop = asyncio.get_running_loop()
-        http = web.Server(self._handle, access_log=None, keepalive_timeout=0, lingering_time=2, auto_decompress=False)
+        http = web.Server(self._handle, **_HTTP)
         server = await loop.create_server(
             lambda: _Connection(http(), self._live), host, port, ssl=self._context(),
             ssl_handshake_timeout=HANDSHAKE, backlog=CONNECTIONS,

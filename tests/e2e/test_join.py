@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from e2e_proxy import FORWARD, Action, Forward, Proxy, Seen
-from e2e_world import Plane
+from e2e_world import Plane, until
 from join_world import World, kubeconfig
 
 from reconciler.pipeline.run import MemberState
@@ -140,3 +141,31 @@ def test_the_client_sends_nothing_to_a_server_that_the_token_does_not_pin(
         assert [seen.method for seen in between.seen] == ["GET"]
         assert "FW1758" in world.join(b, token, "--primary", "https://127.0.0.1:1", exits=2)
         world.join(b, token)
+
+
+def test_a_primary_that_is_killed_in_the_middle_finishes_with_the_same_command(
+    world: World, b: Plane, tmp_path: Path
+) -> None:
+    remote, waiting, reached = tmp_path / "remote.git", tmp_path / "waiting", tmp_path / "reached"
+    world.fleet.repo.git("clone", "-q", "--bare", str(world.fleet.repo.path), str(remote))
+    hook = remote / "hooks" / "pre-receive"
+    hook.parent.mkdir(exist_ok=True)
+    waiting.touch()
+    hook.write_text(f"#!/bin/sh\ntouch {reached}\nwhile [ -e {waiting} ]; do sleep 0.1; done\nexit 1\n")
+    hook.chmod(0o755)
+    world.fleet = replace(world.fleet, location=f"file://{remote}", machine=tmp_path / "other")
+    world.fleet.trust(world.fleet.repo.head())
+    world.promote()
+    token = world.token("--cluster", "member-b")
+    with world.serving() as endpoint, ThreadPoolExecutor(1) as pool:
+        joining = pool.submit(world.join, b, token, exits=2)
+        until(reached.exists, "the push of the proposal")
+        endpoint.kill()
+        assert "FW1758" in joining.result(), "the client says that nobody answers"
+    waiting.unlink()
+    hook.unlink()
+    assert world.kinds("token-used", "member-joined") == ["token-used"]
+    with world.serving():
+        assert "on refs/heads/join/member-b" in world.join(b, token)
+    assert world.kinds("token-used", "member-joined") == ["token-used", "member-joined"]
+    assert world.scan(tmp_path) == []
