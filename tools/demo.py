@@ -31,6 +31,7 @@ NAMES = ("primary", "member-a", "member-b")
 RULE = "policies/rules/demo.yaml"
 JOINS = "member-b"  # by token; the others are prepared
 LABELS = "owner=shop-team,environment=staging,tier=workload,region=eu-north"
+NAMED = "policies/rules/monitoring-scrape.yaml"  # names the clusters that it is for
 NAMESPACES = "policies/manifests/namespaces"
 
 
@@ -187,6 +188,7 @@ def new_fleet(folder: Path, members: dict[str, Member]) -> Shell:
             quiet=True,
         )
     (fleet / "clusters" / f"{JOINS}.yaml").unlink()
+    shell.write(NAMED, (ROOT / NAMED).read_text(encoding="utf-8").replace(f", {JOINS}]", "]"))
     register(shell, members)
     shell.run("git", "init", "-q", "-b", "main", quiet=True)
     shell.run("git", "config", "gpg.format", "ssh", quiet=True)
@@ -254,6 +256,7 @@ def joined(shell: Shell, primary: Member, member: Member) -> None:
     shell.run("kubectl", "--kubeconfig", str(member.kubeconfig), "apply", "-f", str(kinds))
     shell.run("git", "diff", "--stat", f"main...join/{JOINS}", shows=f"clusters/{JOINS}.yaml")
     shell.run("git", "merge", "-q", "--squash", f"join/{JOINS}", quiet=True)
+    shell.write(NAMED, (ROOT / NAMED).read_text(encoding="utf-8"))
     shell.commit(f"Register {JOINS}", "alice")
 
 
