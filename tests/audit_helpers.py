@@ -17,15 +17,22 @@ from reconciler.audit.entry import (
     CredentialIssued,
     CredentialRenewed,
     CredentialRole,
+    Demoted,
     Drift,
     Entry,
     FindingNote,
     GateSummary,
     Intent,
+    JoinRefused,
+    MemberJoined,
     MemberRefused,
     Outcome,
     OutcomeResult,
     PlanCounts,
+    Promoted,
+    TokenCreated,
+    TokenRevoked,
+    TokenUsed,
     TrustInitialized,
     digest_of,
 )
@@ -144,6 +151,60 @@ def outcome(
 def drift(n: int = 1, objects: int = 1) -> Drift:
     names = tuple(f"Role.rbac.authorization.k8s.io shop/{n}-{i}" for i in range(objects))
     return Drift(actor="ci", cluster="member-a", commit=commit(1), objects=names, count=objects)
+
+
+TOKEN = "jti-0123456789abcdefgh"
+PRIMARY_UID = "uid-primary"
+LATER = datetime(2026, 12, 31, tzinfo=UTC)
+_DIGEST = f"sha256:{'3' * 64}"
+
+
+def promoted() -> Promoted:
+    return Promoted(
+        actor="ann", cluster_uid=PRIMARY_UID, address="primary.example", port=11443, token_key=_DIGEST,
+        ca_pin=_DIGEST,
+    )  # fmt: skip
+
+
+def demoted() -> Demoted:
+    return Demoted(actor="ann", cluster_uid=PRIMARY_UID, members=2)
+
+
+def token_created(token: str = TOKEN, cluster: str = "", expires: datetime = LATER) -> TokenCreated:
+    return TokenCreated(
+        actor="ann", token=token, cluster=cluster, labels=("owner=shop", "tier=workload"), expires=expires
+    )
+
+
+def token_used(token: str = TOKEN, cluster: str = "member-a", claim: str = _DIGEST) -> TokenUsed:
+    return TokenUsed(
+        actor="join@host", token=token, cluster=cluster, cluster_uid=f"uid-{cluster}", claim=claim
+    )
+
+
+def token_revoked(token: str = TOKEN) -> TokenRevoked:
+    return TokenRevoked(actor="ann", token=token)
+
+
+def member_joined(token: str = TOKEN, cluster: str = "member-a") -> MemberJoined:
+    return MemberJoined(
+        actor="join@host", token=token, cluster=cluster, cluster_uid=f"uid-{cluster}", commit=commit(7),
+        branch=f"refs/heads/join/{cluster}",
+    )  # fmt: skip
+
+
+def join_refused() -> JoinRefused:
+    return JoinRefused(
+        actor="join@host", code="FW1743", cluster="../x", token=TOKEN, address="192.0.2.7", count=3
+    )
+
+
+def memberships() -> list[Entry]:
+    """One of each kind about membership, in an order in which they may come."""
+    return [
+        promoted(), token_created(), token_used(), member_joined(), join_refused(),
+        token_created("other-0123456789abcdef"), token_revoked("other-0123456789abcdef"), demoted(),
+    ]  # fmt: skip
 
 
 def a_run() -> Iterator[tuple[Entry, dict[str, bytes]]]:

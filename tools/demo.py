@@ -10,9 +10,12 @@ import argparse
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,12 +23,15 @@ import yaml
 
 from reconciler.sandbox.local import Sandbox
 from reconciler.sandbox.members import Member
-from reconciler.surfaces.provision import provision
+from reconciler.surfaces.provision import EVERY_KIND, provision
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 NAMES = ("primary", "member-a", "member-b")
 RULE = "policies/rules/demo.yaml"
+JOINS = "member-b"  # by token; the others are prepared
+LABELS = "owner=shop-team,environment=staging,tier=workload,region=eu-north"
+NAMED = "policies/rules/monitoring-scrape.yaml"  # names the clusters that it is for
 NAMESPACES = "policies/manifests/namespaces"
 
 
@@ -51,8 +57,9 @@ class Shell:
     environment: dict[str, str] = field(default_factory=dict)
 
     def run(
-        self, *command: str, exits: int = 0, shows: str = "", hides: str = "", quiet: bool = False
-    ) -> str:
+        self, *command: str, exits: int = 0, shows: str = "", hides: str = "", quiet: bool = False,
+        stdin: str = "",
+    ) -> str:  # fmt: skip
         """Run in the fleet's folder. Raises DemoError when exit code or output are not as said."""
         if not quiet:
             print(f"$ {' '.join(command)}", flush=True)
@@ -60,6 +67,7 @@ class Shell:
             command,
             cwd=self.fleet,
             env=self.environment,
+            input=stdin,
             stdout=subprocess.PIPE,
             # What a person sees comes in the order in which it was said; a program reads stdout alone.
             stderr=subprocess.PIPE if quiet else subprocess.STDOUT,
@@ -129,9 +137,12 @@ def show(sandbox: Sandbox, folder: Path) -> str:
     """All steps, in order; returns the closing line."""
     step("Three real control planes: a primary and two members")
     members = sandbox.up(NAMES)
-    for member in members.values():
+    prepared = {name: member for name, member in members.items() if name != JOINS}
+    for member in prepared.values():
         provision(member, folder / "credentials")
-    shell = new_fleet(folder, members)
+    shell = new_fleet(folder, prepared)
+    first_commit(shell)
+    joined(shell, members["primary"], members[JOINS])
     first_reconcile(shell)
     pull_request(shell)
     two_people(shell)
@@ -176,10 +187,12 @@ def new_fleet(folder: Path, members: dict[str, Member]) -> Shell:
             str(folder / person),
             quiet=True,
         )
+    (fleet / "clusters" / f"{JOINS}.yaml").unlink()
+    shell.write(NAMED, (ROOT / NAMED).read_text(encoding="utf-8").replace(f", {JOINS}]", "]"))
     register(shell, members)
     shell.run("git", "init", "-q", "-b", "main", quiet=True)
     shell.run("git", "config", "gpg.format", "ssh", quiet=True)
-    shell.commit("The fleet: three clusters, their roles and network rules", "alice")
+    shell.commit("The fleet: two clusters, their roles and network rules", "alice")
     return shell
 
 
@@ -216,13 +229,62 @@ def public_key(path: Path) -> str:
     return " ".join(path.read_text(encoding="utf-8").split()[:2])
 
 
-def first_reconcile(shell: Shell) -> None:
-    """Check, trust, plan, reconcile, and see that a second run has nothing to do."""
+def first_commit(shell: Shell) -> None:
+    """Check and trust."""
     step("Check: signatures, schemas, compile, gate; no cluster needed")
     shell.run("fleetward", "check", shows="clean")
     step("Trust: a person names the first commit")
     head = shell.run("git", "rev-parse", "HEAD", quiet=True).strip()
     shell.run("fleetward", "trust", "init", "--commit", head, shows="trusted commit")
+
+
+def joined(shell: Shell, primary: Member, member: Member) -> None:
+    """A cluster that nobody prepared joins by token; alice reviews and merges its registration."""
+    step("A third cluster joins by token: one use, pinned TLS, a proposal that alice merges")
+    promote = ("fleetward", "promote", "--address", "127.0.0.1", "--port", str(free_port()))
+    shell.run(*promote, "--kubeconfig", str(primary.kubeconfig), shows="is the primary")
+    made = ("fleetward", "token", "create", "--quiet", "--cluster", JOINS, "--labels", LABELS)
+    print(f"$ {' '.join(made)} > token", flush=True)
+    token = shell.run(*made, quiet=True)
+    join = ("fleetward", "join", "--stdin", "--kubeconfig", str(member.kubeconfig))
+    with serving(shell):
+        shell.run(*join, stdin=token, shows=f"on refs/heads/join/{JOINS}", hides=token.strip())
+        shell.run(*join, stdin=token, exits=2, shows="FW1743")
+    # Its owner lets the reconciler apply more than the least: here every kind.
+    kinds = shell.folder / "every-kind.yaml"
+    kinds.write_text(yaml.safe_dump(EVERY_KIND), encoding="utf-8")
+    shell.run("kubectl", "--kubeconfig", str(member.kubeconfig), "apply", "-f", str(kinds))
+    shell.run("git", "diff", "--stat", f"main...join/{JOINS}", shows=f"clusters/{JOINS}.yaml")
+    shell.run("git", "merge", "-q", "--squash", f"join/{JOINS}", quiet=True)
+    shell.write(NAMED, (ROOT / NAMED).read_text(encoding="utf-8"))
+    shell.commit(f"Register {JOINS}", "alice")
+
+
+def free_port() -> int:
+    """A TCP port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def serving(shell: Shell) -> Iterator[None]:
+    """``fleetward serve`` in the background, answering."""
+    print("$ fleetward serve &", flush=True)
+    command, pipe = ("fleetward", "serve", "--quiet"), subprocess.PIPE
+    with subprocess.Popen(
+        command, cwd=shell.fleet, env=shell.environment, stdout=pipe, text=True
+    ) as process:  # fmt: skip
+        try:
+            if not process.stdout or "serving" not in process.stdout.readline():
+                raise DemoError("fleetward serve did not start")
+            yield
+        finally:
+            process.terminate()
+
+
+def first_reconcile(shell: Shell) -> None:
+    """Plan, reconcile, and see that a second run has nothing to do."""
     step("Plan against the live members, and reconcile")
     shell.run("fleetward", "plan", "--cluster", "member-b", exits=1, shows="to create")
     shell.run("fleetward", "reconcile", "--once", "--yes", shows="applied")

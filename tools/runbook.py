@@ -20,6 +20,7 @@ TABLES = (
     "reconciler.repository.errors",
     "reconciler.trust.errors",
     "reconciler.pipeline.codes",
+    "reconciler.pipeline.membership.codes",
     "reconciler.documents.codes",
     "reconciler.compile.codes",
     "reconciler.gate.errors",

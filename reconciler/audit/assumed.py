@@ -18,6 +18,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from reconciler.audit.entry import CommitAccepted, Entry, Intent, KeyRotated, Outcome
+from reconciler.audit.membership import ENTRIES as MEMBERSHIP_ENTRIES
+from reconciler.audit.membership import MembershipEntry, assume_before
 from reconciler.audit.state import AcceptedCommit, IntentState, LogKey, LogState
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -34,6 +36,8 @@ class Past:
 
     def assume(self, state: LogState, entry: Entry) -> LogState:
         """``state`` with what ``entry`` needs from the past and the window has not shown."""
+        if isinstance(entry, MEMBERSHIP_ENTRIES):
+            return _membership(state, entry)
         match entry:
             case CommitAccepted():
                 return _accepted(state, entry.previous, entry.ref)
@@ -45,6 +49,13 @@ class Past:
                 self._closed.add(entry.intent)
                 return _open(state, entry, self.look(entry.intent))
         return state
+
+
+def _membership(state: LogState, entry: MembershipEntry) -> LogState:
+    """The trust counts as initialized: nobody joins before."""
+    keys = state.keys or (LogKey("-", 0),)
+    membership = assume_before(state.membership, entry, entry.time or _EPOCH)
+    return replace(state, keys=keys, membership=membership)
 
 
 def _accepted(state: LogState, commit: str, ref: str) -> LogState:

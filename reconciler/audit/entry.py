@@ -28,6 +28,16 @@ import orjson
 
 from reconciler.audit import fields as f
 from reconciler.audit.codes import EntryError
+from reconciler.audit.entry_base import Entry
+from reconciler.audit.entry_membership import (
+    Demoted,
+    JoinRefused,
+    MemberJoined,
+    Promoted,
+    TokenCreated,
+    TokenRevoked,
+    TokenUsed,
+)
 from reconciler.audit.outcomes import OUTCOMES_SCHEMA, outcomes_body
 from reconciler.audit.parts import (
     NO_RESULTS,
@@ -52,19 +62,26 @@ __all__ = [  # with the records that entries are made of
     "CredentialIssued",
     "CredentialRenewed",
     "CredentialRole",
+    "Demoted",
     "Drift",
     "Entry",
     "Failure",
     "FindingNote",
     "GateSummary",
     "Intent",
+    "JoinRefused",
     "KeyRotated",
+    "MemberJoined",
     "MemberRefused",
     "Outcome",
     "OutcomeResult",
     "PlanCounts",
+    "Promoted",
     "ResultCounts",
     "RotationReason",
+    "TokenCreated",
+    "TokenRevoked",
+    "TokenUsed",
     "TrustInitialized",
     "decode",
     "digest_of",
@@ -85,19 +102,6 @@ def digest_of(body: bytes) -> str:
 def is_digest(text: str) -> bool:
     """True for ``sha256:<64 hex digits>``."""
     return re.fullmatch("sha256:[0-9a-f]{64}", text) is not None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """What all kinds share; ``actor`` is who ran it, ``time`` is set by the log."""
-
-    kind: ClassVar[str] = ""
-    actor: f.Name
-    time: Annotated[datetime | None, f.TIME] = None
-
-    def body_digests(self) -> tuple[str, ...]:
-        """The bodies that the log must hold for this entry."""
-        return ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -322,6 +326,13 @@ KINDS: dict[str, type[Entry]] = {
         KeyRotated,
         CredentialRenewed,
         CredentialIssued,
+        Promoted,
+        Demoted,
+        TokenCreated,
+        TokenUsed,
+        TokenRevoked,
+        JoinRefused,
+        MemberJoined,
     )
 }
 AnyEntry = TypeVar("AnyEntry", bound=Entry)

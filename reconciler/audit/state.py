@@ -4,7 +4,7 @@ Rules (``problem`` names the one that is broken; ``Log.append`` refuses such an 
 accepted only after the trust was initialized, on the pinned ref, after the commit accepted last, and under
 no older trust root; an intent needs an accepted commit and a sequence above the last of its cluster; an
 outcome belongs to an intent of its cluster that has none yet, so no outcome is lost or doubled; a key is
-replaced by the one that it signed for.
+replaced by the one that it signed for. What holds for members that join: ``membership``.
 
 >>> problem(LogState(), 0, Drift(actor="x", cluster="a", commit="0" * 40, objects=(), count=0))
 ''
@@ -36,6 +36,8 @@ from reconciler.audit.entry import (
     RotationReason,
     TrustInitialized,
 )
+from reconciler.audit.membership import ENTRIES as MEMBERSHIP_ENTRIES
+from reconciler.audit.membership import Membership, advance_membership, membership_problem
 from reconciler.audit.note import VerifierKey
 from reconciler.audit.rotation import rotation_problem
 from reconciler.model import Json
@@ -181,6 +183,7 @@ class LogState:
     root_version: f.Number = 0
     seen: Annotated[tuple[SeenCommit, ...], f.listing(f.record(SeenCommit), SEEN_KEPT)] = ()
     keys: Annotated[tuple[LogKey, ...], f.listing(f.record(LogKey), MAX_KEYS)] = ()  # oldest first
+    membership: Annotated[Membership, f.record(Membership)] = field(default_factory=Membership)
 
     def key_at(self, index: int) -> bytes:
         """The 32-byte public key that signed the change set of the intent at ``index``.
@@ -212,6 +215,12 @@ def problem(state: LogState, index: int, entry: Entry) -> str:
     """Why ``entry`` cannot come at ``index``, "" if it can."""
     if index != state.size:
         return f"expected the entry at index {state.size}"
+    if isinstance(entry, MEMBERSHIP_ENTRIES):
+        return (
+            "the trust has not been initialized"
+            if not state.keys
+            else membership_problem(state.membership, entry)
+        )
     match entry:
         case TrustInitialized():
             if state.keys and entry.public_key != state.public_key:
@@ -257,6 +266,9 @@ def advance(state: LogState, entry: Entry) -> LogState:
     index, time = state.size, entry.time
     if time is None:
         raise ValueError("an entry without its time")
+    if isinstance(entry, MEMBERSHIP_ENTRIES):
+        membership = advance_membership(state.membership, index, entry, time)
+        return replace(state, size=index + 1, membership=membership)
     match entry:
         case Intent() | Outcome() | Drift() | MemberRefused() | CredentialRenewed():
             member = _advance_member(state.cluster(entry.cluster), index, entry, time)

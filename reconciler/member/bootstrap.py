@@ -17,6 +17,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from reconciler.model import MEMBER_NAMESPACE, RECONCILER_USER, Json
 
 VIEWER = "federation-viewer"
@@ -74,6 +76,14 @@ def _viewer_objects() -> list[dict[str, Json]]:
             roleRef={"apiGroup": _RBAC, "kind": "Role", "name": VIEWER},
         ),
     ]  # fmt: skip
+
+
+def needed_rights() -> Iterator[tuple[str, str, str, str]]:
+    """(group, resource, verb, namespace) of every right that these roles give; "" is every namespace."""
+    for rules, namespace in ((_RULES, ""), (_RECORD_RULES, MEMBER_NAMESPACE)):
+        for rule in rules:
+            for group in rule["apiGroups"]:
+                yield from ((group, r, verb, namespace) for r in rule["resources"] for verb in rule["verbs"])
 
 
 def _subject(username: str) -> dict[str, Json]:

@@ -68,18 +68,19 @@ def user_of(text: bytes, context: str, label: str) -> dict[str, Any]:
     if not isinstance(config, dict):
         raise refused(label, "a kubeconfig", "another document")
     chosen = context or str(config.get("current-context") or "")
-    bound = _named(config, "contexts", "context", chosen, label)
-    cluster = _named(config, "clusters", "cluster", str(bound.get("cluster")), label)
+    bound = named(config, "contexts", "context", chosen, label)
+    cluster = named(config, "clusters", "cluster", str(bound.get("cluster")), label)
     if cluster.get("insecure-skip-tls-verify"):
         raise refused(label, "a verified connection", "insecure-skip-tls-verify")
-    user = _named(config, "users", "user", str(bound.get("user")), label)
+    user = named(config, "users", "user", str(bound.get("user")), label)
     for name in _REFUSED:
         if name in user:
             raise refused(label, "token, client certificate or exec", name)
     return user
 
 
-def _named(config: dict[str, Any], section: str, inner: str, name: str, label: str) -> dict[str, Any]:
+def named(config: dict[str, Any], section: str, inner: str, name: str, label: str) -> dict[str, Any]:
+    """The ``inner`` mapping of the item ``name`` in a section. Raises CredentialError."""
     items = config.get(section)
     for item in items if isinstance(items, list) else ():
         if isinstance(item, dict) and item.get("name") == name and isinstance(item.get(inner), dict):

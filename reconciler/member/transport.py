@@ -46,7 +46,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A 2xx answer."""
+    """A 2xx answer; ``date`` is its Date header (RFC 9110), "" for none."""
 
     status: int
     body: bytes

@@ -89,12 +89,29 @@ class Mirror:
         end = time.monotonic() + timeout
         self.repository()
         with self._lock(end), tempfile.TemporaryFile() as output:
-            self._run(output, end)
+            self._run(self._command(), output, end)
 
-    def _run(self, output: IO[bytes], end: float) -> None:
+    def push(self, commit: str, ref: str, timeout: float) -> None:
+        """Make ``ref`` in the remote, which must not have it. Raises FetchError, FetchTimeoutError."""
+        end = time.monotonic() + timeout
+        config = [word for setting in _CONFIG for word in ("-c", setting)]
+        lease = f"--force-with-lease={ref}:"  # expects no such ref
+        command = [
+            "git",
+            f"--git-dir={self.path.absolute()}",
+            *config,
+            "push",
+            "--quiet",
+            "--no-verify",
+            lease,
+        ]
+        with self._lock(end), tempfile.TemporaryFile() as output:
+            self._run([*command, "--", self._location.shown, f"{commit}:{ref}"], output, end, "git push")
+
+    def _run(self, command: list[str], output: IO[bytes], end: float, what: str = "git fetch") -> None:
         try:
             process = subprocess.Popen(
-                ["/bin/sh", "-c", _LIMITED, "sh", str(self._max_file // 512), *self._command()],
+                ["/bin/sh", "-c", _LIMITED, "sh", str(self._max_file // 512), *command],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=output,  # a file, so that an ssh master which outlives git cannot hold us
@@ -113,7 +130,7 @@ class Mirror:
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         if status:
-            raise self._failed(status, output)
+            raise self._failed(status, output, what)
 
     def _command(self) -> list[str]:
         config = [word for setting in _CONFIG for word in ("-c", setting)]
@@ -147,13 +164,13 @@ class Mirror:
     def _timeout(self) -> FetchTimeoutError:
         hint = "try `git ls-remote URL` as the same user, or raise the time limit"
         return FetchTimeoutError(
-            "git fetch did not end in time and was killed", where=self._location.shown, hint=hint
+            "git did not end in time and was killed", where=self._location.shown, hint=hint
         )
 
-    def _failed(self, status: int, output: IO[bytes]) -> FetchError:
+    def _failed(self, status: int, output: IO[bytes], what: str) -> FetchError:
         size = output.seek(0, os.SEEK_END)
         output.seek(max(0, size - 2000))
         said = self._location.redacted(output.read(2000).decode("utf-8", "backslashreplace"))
         reason = printable(said.strip().replace("\n", "; "), 600) or f"exit status {status}"
         hint = "install git" if status == 127 else "try `git ls-remote URL` as the same user"
-        return FetchError("git fetch failed", got=reason, where=self._location.shown, hint=hint)
+        return FetchError(f"{what} failed", got=reason, where=self._location.shown, hint=hint)

@@ -36,6 +36,7 @@ from reconciler.repository.history import between
 from reconciler.repository.locations import parse_location
 from reconciler.repository.mirror import REMOTE_HEAD, STATEMENTS, Mirror
 from reconciler.repository.objects import Objects
+from reconciler.repository.proposing import Proposal, Sign, propose
 from reconciler.repository.revisions import Revisions
 from reconciler.repository.snapshot import Snapshots
 from reconciler.repository.tags import SignedTag, parse_tag
@@ -150,6 +151,17 @@ class Repository:
     def tag(self, oid: str) -> SignedTag:
         """A signed statement by its full id. Raises Missing-, Corrupt- or MalformedObjectError."""
         return parse_tag(_full(oid), self._objects.fetch(oid, "tag"))
+
+    def branch(self, ref: str) -> str | None:
+        """The commit (full id) of a branch, refs/heads/..., None for no such branch."""
+        try:
+            return self._revisions.resolve(ref)
+        except RevisionError:
+            return None
+
+    def propose(self, proposal: Proposal, sign: Sign) -> str:
+        """A signed commit on a new branch; its id (see ``proposing``). Raises ProposalError."""
+        return propose(self._repo, self._mirror, proposal, sign, self._timeout)
 
     def worktree(self) -> Snapshot:
         """The fleet's files on disk. Raises WorktreeError, UnsafeTreeError, LimitError."""

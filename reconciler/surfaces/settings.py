@@ -55,6 +55,16 @@ class Settings:
         """Its public key, as a vkey."""
         return self.state / "reconciler.pub"
 
+    @property
+    def token_file(self) -> Path:
+        """The private key that signs join tokens, on the primary's host."""
+        return self.state / "token.key"
+
+    @property
+    def join_authority(self) -> Path:
+        """The join endpoint's CA with its key, on the primary's host."""
+        return self.state / "join" / "ca.pem"
+
 
 def resolve(flags: Mapping[str, str | None], environment: Mapping[str, str] = os.environ) -> Settings:
     """Settings from flags (None: not given) and the environment."""

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from reconciler.gate import Gates, GateSource
     from reconciler.member.client import Member
     from reconciler.pipeline.ports import CheckPorts, MemberPorts, WritePorts
+    from reconciler.repository import Repository
     from reconciler.surfaces.cache import FileCache
 
 Report = Callable[[str], None]
@@ -63,14 +64,19 @@ class Wiring:
     def checks(self) -> CheckPorts:
         """Repository, gates and cache."""
         from reconciler.pipeline.ports import CheckPorts
-        from reconciler.repository import Repository
         from reconciler.surfaces.cache import FileCache
 
-        repository = Repository.open(
-            self.settings.repo, cache_dir=self.settings.cache / "repositories", timeout=FETCH_TIMEOUT
-        )
+        repository = self.repository()
         cache = self.stack.enter_context(FileCache(self.settings.cache))
         return CheckPorts(repository, partial(self._open_gates, cache), cache, clock, self.report)
+
+    def repository(self) -> Repository:
+        """The fleet's repository."""
+        from reconciler.repository import Repository
+
+        return Repository.open(
+            self.settings.repo, cache_dir=self.settings.cache / "repositories", timeout=FETCH_TIMEOUT
+        )
 
     def _open_gates(self, cache: FileCache, sources: Sequence[GateSource], settings: GateSettings) -> Gates:
         """Gates that stay open until the command ends. OPA is built here when the machine has none."""

@@ -74,11 +74,20 @@ def save(path: Path, key: ReconcilerKey) -> ReconcilerKey:
 
     Raises KeyExistsError, KeyFileError.
     """
+    save_private(path, key.pem())
+    return key
+
+
+def save_private(path: Path, secret: bytes) -> None:
+    """Write a secret to a new file (mode 0600), durably and all at once.
+
+    Raises KeyExistsError, KeyFileError.
+    """
     temporary = ""
     try:
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
         with os.fdopen(handle, "wb") as file:
-            file.write(key.pem())
+            file.write(secret)
             file.flush()
             os.fsync(handle)
         os.link(temporary, path)  # a rename would overwrite
@@ -91,7 +100,6 @@ def save(path: Path, key: ReconcilerKey) -> ReconcilerKey:
     finally:
         if temporary:
             Path(temporary).unlink(missing_ok=True)
-    return key
 
 
 def replace(path: Path, new: Path) -> Path | None:

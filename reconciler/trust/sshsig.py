@@ -26,6 +26,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from reconciler.model import Signer
 from reconciler.trust.certkeys import SshCertificate, is_certificate, parse_certificate
 from reconciler.trust.errors import MalformedSignatureError, NamespaceError, WeakHashError
 from reconciler.trust.sshkeys import SshKey, parse_key
@@ -119,6 +120,25 @@ def check_purpose(signature: SshSignature, *, namespace: str) -> "Callable[[byte
             "hash is not accepted", expected="sha256 or sha512", got=signature.hash_name, hint=hint
         )
     return digest
+
+
+def sign(signer: Signer, message: bytes, *, namespace: str) -> bytes:
+    """An armoured signature by an Ed25519 key, as ``ssh-keygen -Y sign`` makes it (sha512)."""
+    kind = b"ssh-ed25519"
+    purpose = (string(namespace.encode()), string(b""), string(b"sha512"))
+    digest = string(hashlib.sha512(message).digest())
+    signature = string(kind) + string(signer.sign(_MAGIC + b"".join(purpose) + digest))
+    public = string(string(kind) + string(signer.public_key))
+    blob = _MAGIC + (1).to_bytes(4, "big") + public + b"".join(purpose) + string(signature)
+    text = base64.b64encode(blob)
+    lines = [text[at : at + 70] for at in range(0, len(text), 70)]
+    return b"\n".join([BEGIN, *lines, b"-----END SSH SIGNATURE-----"])
+
+
+def public_key_text(public_key: bytes) -> str:
+    """32 bytes of an Ed25519 key as OpenSSH writes it: "ssh-ed25519 AAAA..."."""
+    kind = b"ssh-ed25519"
+    return f"ssh-ed25519 {base64.b64encode(string(kind) + string(public_key)).decode()}"
 
 
 def _malformed(got: str) -> MalformedSignatureError:

@@ -12,18 +12,25 @@ from reconciler.audit.entry import (
     CredentialIssued,
     CredentialRenewed,
     CredentialRole,
+    Demoted,
     Drift,
     Failure,
     FindingNote,
     GateSummary,
     Intent,
+    JoinRefused,
     KeyRotated,
+    MemberJoined,
     MemberRefused,
     Outcome,
     OutcomeResult,
     PlanCounts,
+    Promoted,
     ResultCounts,
     RotationReason,
+    TokenCreated,
+    TokenRevoked,
+    TokenUsed,
     TrustInitialized,
 )
 from reconciler.audit.fields import clip
@@ -51,6 +58,7 @@ times = st.integers(0, 250_000_000_000_000).map(
 gates = st.builds(GateSummary, names, numbers)
 notes = st.lists(st.builds(FindingNote, names, subjects, messages), max_size=3).map(tuple)
 long = texts(2048)
+tokens = st.from_regex("[A-Za-z0-9_-]{16,64}", fullmatch=True)
 common = {"actor": names, "time": times}
 credential = {
     "cluster": names, "cluster_uid": names, "role": st.sampled_from(CredentialRole), "expires": times,
@@ -95,6 +103,25 @@ ENTRIES = {
         KeyRotated, **common, old_key=long, new_key=long, reason=st.sampled_from(RotationReason),
         root=st.text("0123456789abcdef", min_size=64, max_size=64),
         signatures=st.lists(texts(512), max_size=2).map(tuple),
+    ),
+    "promoted": st.builds(
+        Promoted, **common, cluster_uid=names, address=names, port=numbers, token_key=digests, ca_pin=digests
+    ),
+    "demoted": st.builds(Demoted, **common, cluster_uid=names, members=numbers),
+    "token-created": st.builds(
+        TokenCreated, **common, token=tokens, cluster=maybe_names, expires=times,
+        labels=st.lists(texts(512), max_size=64).map(tuple),
+    ),
+    "token-used": st.builds(
+        TokenUsed, **common, token=tokens, cluster=names, cluster_uid=names, claim=digests
+    ),
+    "token-revoked": st.builds(TokenRevoked, **common, token=tokens),
+    "join-refused": st.builds(
+        JoinRefused, **common, code=names, cluster=maybe_names, token=tokens | st.just(""),
+        address=maybe_names, count=numbers,
+    ),
+    "member-joined": st.builds(
+        MemberJoined, **common, token=tokens, cluster=names, cluster_uid=names, commit=commits, branch=long
     ),
 }  # fmt: skip
 entries = st.one_of(*ENTRIES.values())

@@ -16,6 +16,7 @@ from audit_helpers import (
     commit,
     drift,
     issued,
+    memberships,
     refused_member,
     renewed,
     trust,
@@ -51,7 +52,7 @@ ROTATED = rotated(
     reason=RotationReason.ROTATION, index=7, root=bytes(32), old_signer=SIGNER,
 )  # fmt: skip
 SAMPLES = [stamp(entry, NOW) for (entry, _), _ in zip(a_run(), range(6), strict=False)]
-SAMPLES += [stamp(ROTATED, NOW), stamp(refused_member(), NOW), stamp(renewed(), NOW), stamp(issued(), NOW)]
+SAMPLES += [stamp(one, NOW) for one in (ROTATED, refused_member(), renewed(), issued(), *memberships())]
 
 
 def test_samples_have_every_kind_and_the_schema_knows_them():

@@ -22,6 +22,7 @@ from audit_helpers import (
     fill,
     intent,
     issued,
+    memberships,
     open_log,
     outcome,
     refused,
@@ -121,8 +122,8 @@ def one_of_each(log: Log) -> dict[str, Row]:
     found = {entry.kind: Row(log.origin, index, bytes(32), entry) for index, entry in log.entries()}
     time = log.entry(0).time
     assert time
-    more = [stamp(one, time) for one in (rotation(RotationReason.COMPROMISE), renewed(), issued())]
-    return found | {one.kind: Row(log.origin, 9, bytes(32), one) for one in more}
+    rare = (rotation(RotationReason.COMPROMISE), renewed(), issued(), *memberships())
+    return found | {one.kind: Row(log.origin, 9, bytes(32), stamp(one, time)) for one in rare}
 
 
 @cache

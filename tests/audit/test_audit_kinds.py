@@ -86,7 +86,7 @@ def test_every_mutation_is_refused(kind: str) -> None:
             decode(canonical(mutated))
         if not has_newline(mutated):  # what is printable is beyond JSON Schema
             assert not ENTRY.is_valid(mutated), mutated
-    assert count > 40
+    assert count > 30
 
 
 def has_newline(value: Any) -> bool:

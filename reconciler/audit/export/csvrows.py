@@ -30,6 +30,7 @@ from reconciler.audit.entry import (
     Outcome,
     TrustInitialized,
 )
+from reconciler.audit.export import membership
 from reconciler.audit.export.rows import Row
 from reconciler.audit.outcomes import ObjectRow
 
@@ -145,4 +146,5 @@ CELLS: Mapping[str, Callable[[Any], Cells]] = {
     KeyRotated.kind: _key_rotated,
     CredentialRenewed.kind: _credential,
     CredentialIssued.kind: _credential,
+    **membership.CELLS,
 }

@@ -44,6 +44,7 @@ from reconciler.audit.entry import (
     RotationReason,
     TrustInitialized,
 )
+from reconciler.audit.export import membership
 from reconciler.audit.export.ocsf_base import (
     COMPLIANCE,
     CREATE,
@@ -174,4 +175,5 @@ EVENTS: Mapping[str, Callable[[Row, Any], Event]] = {
     KeyRotated.kind: _key_rotated,
     CredentialRenewed.kind: _credential_renewed,
     CredentialIssued.kind: _credential_issued,
+    **membership.EVENTS,
 }

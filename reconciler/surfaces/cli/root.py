@@ -30,6 +30,11 @@ COMMANDS = {
     "approve": ("approve", "Sign that you have reviewed a change."),
     "audit": ("audit", "Read and verify the log."),
     "key": ("key", "Show and replace the reconciler's own key."),
+    "promote": ("promote", "Make a cluster the primary, which members join."),
+    "demote": ("demote", "Give the primary up."),
+    "token": ("token", "Make, list and revoke join tokens."),
+    "serve": ("serve", "Answer clusters that join."),
+    "join": ("join", "Make this cluster a member."),
     "sandbox": ("sandbox", "Start and stop local control planes."),
     "completion": ("completion", "Print the completion script of a shell."),
 }

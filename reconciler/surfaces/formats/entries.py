@@ -16,6 +16,7 @@ from reconciler.audit.entry import (
     TrustInitialized,
 )
 from reconciler.surfaces.formats.findings import Paint, plain
+from reconciler.surfaces.formats.memberships import membership_line
 from reconciler.surfaces.formats.safe import safe
 from reconciler.surfaces.formats.words import counted
 
@@ -54,7 +55,7 @@ def _says(entry: Entry) -> str:
         case Drift():
             more = f" and {entry.count - 3} more" if entry.count > 3 else ""
             return f"{entry.cluster}: {', '.join(entry.objects[:3])}{more}"
-    return ""
+    return membership_line(entry)
 
 
 def _refusal(entry: CommitRefused | MemberRefused) -> str:

@@ -1,0 +1,106 @@
+"""Entries about who belongs to the fleet: the primary, join tokens, joins and their refusals.
+
+Rules: a token is named by its id (``jti``, RFC 7519), which is no secret; the token itself, credentials and
+the joining side's claim are never in an entry, the claim only as its SHA-256. What must hold between these
+entries: ``membership``.
+
+>>> TokenRevoked(actor="ann@laptop", token="a" * 22).kind
+'token-revoked'
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, ClassVar
+
+from reconciler.audit import fields as f
+from reconciler.audit.entry_base import Entry
+
+MAX_LABELS = 64
+TokenId = Annotated[str, f.matching("[A-Za-z0-9_-]{16,64}", "a token's id")]
+MaybeTokenId = Annotated[str, f.matching("[A-Za-z0-9_-]{16,64}", "a token's id", empty=True)]
+Labels = Annotated[tuple[str, ...], f.listing(f.text(512), MAX_LABELS)]  # "key=value", sorted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promoted(Entry):
+    """A cluster became the primary: members join at ``address``:``port`` from here on.
+
+    ``token_key`` is the SHA-256 of the SubjectPublicKeyInfo of the key that signs tokens, ``ca_pin`` that of
+    the join endpoint's CA.
+    """
+
+    kind: ClassVar[str] = "promoted"
+    cluster_uid: f.Name
+    address: f.Name
+    port: f.Number
+    token_key: f.Digest
+    ca_pin: f.Digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demoted(Entry):
+    """There is no primary from here on; ``members`` were registered and are left as they are."""
+
+    kind: ClassVar[str] = "demoted"
+    cluster_uid: f.Name
+    members: f.Number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenCreated(Entry):
+    """A join token was made; ``cluster`` is the only name that it may be used for, "" for any."""
+
+    kind: ClassVar[str] = "token-created"
+    token: TokenId
+    cluster: f.MaybeName
+    labels: Labels
+    expires: Annotated[datetime, f.TIME]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenUsed(Entry):
+    """A cluster used the token, once and for all; ``claim`` is the SHA-256 of what only its joiner knows."""
+
+    kind: ClassVar[str] = "token-used"
+    token: TokenId
+    cluster: f.Name
+    cluster_uid: f.Name
+    claim: f.Digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenRevoked(Entry):
+    """The token may not be used any more."""
+
+    kind: ClassVar[str] = "token-revoked"
+    token: TokenId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JoinRefused(Entry):
+    """Requests to join that were refused with ``code``: ``count`` alike, so that nobody can fill the log.
+
+    ``cluster`` is the name as it was asked for, cut; ``token`` is "" where none was believed; ``address`` is
+    where the first of them came from.
+    """
+
+    kind: ClassVar[str] = "join-refused"
+    code: f.Name
+    cluster: f.MaybeName
+    token: MaybeTokenId
+    address: f.MaybeName
+    count: f.Number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberJoined(Entry):
+    """The registration of a cluster was proposed as ``commit`` on ``branch``; a merge makes it true."""
+
+    kind: ClassVar[str] = "member-joined"
+    token: TokenId
+    cluster: f.Name
+    cluster_uid: f.Name
+    commit: f.CommitId
+    branch: f.Long

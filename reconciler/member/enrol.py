@@ -1,0 +1,112 @@
+"""What a cluster's administrator does on it to let it join: prepare it, and ask for a credential.
+
+Rules:
+- What is made is what ``bootstrap`` lists, by server-side apply, so it can be done again at any time.
+- The credential is a service account token, bound by the API server to a life of ``seconds`` (TokenRequest).
+- The claim is a random secret in ``federation-system/fleetward-join`` that stays on this cluster until the
+  primary has answered. Only who holds it can finish a join that broke off, with the same token.
+
+>>> fingerprint("00" * 32)[:14]
+'sha256:60e05bd'
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import secrets
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import orjson
+
+from reconciler.member import errors
+from reconciler.member.bootstrap import ACCOUNT, bootstrap_objects
+from reconciler.member.discovery import BUILT_IN
+from reconciler.member.identity import Identity, identify
+from reconciler.member.transport import APPLY, Request, Transport, expecting
+from reconciler.model import MEMBER_NAMESPACE, RECONCILER_USER, Json
+
+MANAGER = "fleetward-bootstrap"
+CLAIM = "fleetward-join"
+_SECRETS = BUILT_IN["", "Secret"]
+_NONCE = re.compile("[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A service account token and when it ends (UTC)."""
+
+    token: str = field(repr=False)
+    expires: datetime
+
+
+async def prepare(transport: Transport) -> tuple[str, ...]:
+    """Makes namespace, account and roles; what they are called. Raises MemberError."""
+    made = []
+    for body in bootstrap_objects():
+        group, _, _ = str(body["apiVersion"]).rpartition("/")
+        metadata = body["metadata"]
+        name, namespace = metadata["name"], metadata.get("namespace", "")
+        path = BUILT_IN[group, body["kind"]].path(namespace, name)
+        query = f"?fieldManager={MANAGER}&force=true&fieldValidation=Strict"
+        await transport.send(Request("PATCH", path + query, orjson.dumps(_own(body)), content_type=APPLY))
+        made.append(f"{body['kind']} {namespace}/{name}" if namespace else f"{body['kind']} {name}")
+    return tuple(made)
+
+
+def _own(body: dict[str, Json]) -> dict[str, Json]:
+    """Without the rules of an aggregated role: those are the controller's."""
+    return {key: value for key, value in body.items() if key != "rules" or "aggregationRule" not in body}
+
+
+async def claim(transport: Transport) -> str:
+    """The claim of this cluster's join: 64 hex digits, made now if there is none. Raises MemberError."""
+    fresh = secrets.token_hex(32)
+    body = {
+        "apiVersion": "v1", "kind": "Secret", "metadata": {"name": CLAIM, "namespace": MEMBER_NAMESPACE},
+        "data": {"claim": base64.b64encode(fresh.encode()).decode()},
+    }  # fmt: skip
+    path = _SECRETS.path(MEMBER_NAMESPACE, "")
+    try:
+        await transport.send(Request("POST", f"{path}?fieldManager={MANAGER}", orjson.dumps(body)))
+    except errors.ConflictError:
+        answer = await transport.send(Request("GET", _SECRETS.path(MEMBER_NAMESPACE, CLAIM)))
+        with expecting("the Secret of a join"):
+            kept = base64.b64decode(answer.json()["data"]["claim"]).decode()
+            if not _NONCE.fullmatch(kept):
+                raise ValueError from None
+        return kept
+    return fresh
+
+
+async def forget_claim(transport: Transport) -> None:
+    """The join is done. Raises MemberError."""
+    try:
+        await transport.send(Request("DELETE", _SECRETS.path(MEMBER_NAMESPACE, CLAIM)))
+    except errors.NotFoundError:
+        return
+
+
+def fingerprint(claim_text: str) -> str:
+    """``sha256:<hex>`` of a claim, as the log keeps it."""
+    return f"sha256:{hashlib.sha256(claim_text.encode()).hexdigest()}"
+
+
+async def credential(transport: Transport, seconds: int) -> Credential:
+    """A token of the reconciler's account. Raises MemberError."""
+    path = f"{BUILT_IN['', 'ServiceAccount'].path(MEMBER_NAMESPACE, ACCOUNT)}/token"
+    body = {
+        "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest",
+        "spec": {"audiences": [], "expirationSeconds": seconds},
+    }  # fmt: skip
+    answer = (await transport.send(Request("POST", path, orjson.dumps(body)))).json()
+    with expecting("a TokenRequest"):
+        status = answer["status"]
+        return Credential(str(status["token"]), datetime.fromisoformat(status["expirationTimestamp"]))
+
+
+async def who(transport: Transport, username: str) -> Identity:
+    """uid and version of the cluster. Raises MemberError."""
+    return await identify(transport, username or RECONCILER_USER)

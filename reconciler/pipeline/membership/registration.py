@@ -1,0 +1,128 @@
+"""The registration of a cluster that joins: ``clusters/NAME.yaml``, and whether it may be made.
+
+Rules:
+- The same request and token give the same bytes, so that a join that is repeated finds its own proposal.
+- A name is taken by a registration at the tip of the fleet's ref, and by a proposal (branch ``join/NAME``). A
+  cluster is taken by its uid, as intents and joins in the log have it, and by its API server URLs.
+- A proposal that was given up (its branch is gone) takes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import yaml
+
+from reconciler.audit.state import LogState
+from reconciler.model import API_VERSION
+from reconciler.pipeline.membership.refused import ClusterKnownError, NameTakenError
+from reconciler.pipeline.membership.request import JoinRequest
+from reconciler.repository import Repository
+
+FOLDER = "clusters/"
+_MAX_FILE = 1 << 20  # bytes
+
+
+class _Text(str):
+    """A text of several lines, written as a block."""
+
+    __slots__ = ()
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes ``_Text`` as a block."""
+
+
+_Dumper.add_representer(
+    _Text, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", str(text), style="|")
+)
+
+
+def branch_of(name: str) -> str:
+    """The branch of a cluster's proposal."""
+    return f"refs/heads/join/{name}"
+
+
+def path_of(name: str) -> str:
+    """The file of a cluster's registration."""
+    return f"{FOLDER}{name}.yaml"
+
+
+def registration(request: JoinRequest, labels: Mapping[str, str], version: str, token_file: str) -> bytes:
+    """The file's bytes; ``version`` is the API server's ("v1.36.3")."""
+    spec: dict[str, object] = {"apiServers": list(request.servers)}
+    if request.ca_bundle:
+        spec["caBundle"] = _Text(request.ca_bundle.strip() + "\n")
+    if request.server_name:
+        spec["tlsServerName"] = request.server_name
+    spec["credentials"] = {"tokenFile": token_file}
+    spec["kubernetesVersion"] = ".".join(version.removeprefix("v").split(".")[:2])
+    metadata: dict[str, object] = {"name": request.name}
+    if labels:
+        metadata["labels"] = dict(sorted(labels.items()))
+    document = {"apiVersion": API_VERSION, "kind": "Cluster", "metadata": metadata, "spec": spec}
+    return yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=False).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The fleet's ref at ``tip``: registered names with their API servers, and the proposal of one name."""
+
+    tip: str
+    servers: Mapping[str, frozenset[str]]
+    proposed: str | None  # the commit on the name's own branch
+
+
+def standing(repository: Repository, ref: str, name: str) -> Standing:
+    """What the repository says now. Raises RepositoryError."""
+    repository.fetch()
+    tip = repository.resolve(ref)
+    snapshot = repository.snapshot(tip)
+    names = [path for path in snapshot.files if path.startswith(FOLDER) and path.endswith(".yaml")]
+    servers = {
+        path.removeprefix(FOLDER).removesuffix(".yaml"): _servers(snapshot.read(path)) for path in names
+    }
+    return Standing(tip, servers, repository.branch(branch_of(name)))
+
+
+def _servers(data: bytes) -> frozenset[str]:
+    """The API servers of a registration; none of one that cannot be read: the gate refuses that one."""
+    try:
+        document = yaml.load(data, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
+        return frozenset(str(url).rstrip("/") for url in document["spec"]["apiServers"])
+    except (yaml.YAMLError, KeyError, TypeError, ValueError, RecursionError):
+        return frozenset()
+
+
+def require_free(
+    request: JoinRequest, state: LogState, now: Standing, repository: Repository, *, ours: bool
+) -> None:
+    """Neither name nor cluster are taken; ``ours``: this very join has begun before.
+
+    Raises NameTakenError, ClusterKnownError.
+    """
+    name = request.name
+    if name in now.servers:
+        raise NameTakenError(f"a cluster {name} is registered already", where=path_of(name))
+    if now.proposed and not ours:
+        raise NameTakenError(f"a cluster {name} is proposed already", where=branch_of(name))
+    mine = {url.rstrip("/") for url in request.servers}
+    for other, urls in now.servers.items():
+        if request.uid in _uids(state, other) or mine & urls:
+            raise ClusterKnownError("this cluster is registered already", got=other, where=path_of(other))
+    for other in _begun(state, request) - {name}:
+        if repository.branch(branch_of(other)):
+            raise ClusterKnownError("this cluster is proposed already", got=other, where=branch_of(other))
+
+
+def _uids(state: LogState, name: str) -> set[str]:
+    intent, joined = state.cluster(name).intent, state.membership.joined.get(name)
+    return ({intent.cluster_uid} if intent else set()) | ({joined.cluster_uid} if joined else set())
+
+
+def _begun(state: LogState, request: JoinRequest) -> set[str]:
+    """The names under which this cluster has begun to join."""
+    membership = state.membership
+    joined = {name for name, one in membership.joined.items() if one.cluster_uid == request.uid}
+    return joined | {one.used_by for one in membership.tokens.values() if one.used_uid == request.uid}

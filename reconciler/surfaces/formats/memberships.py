@@ -1,0 +1,38 @@
+"""What an entry about membership says, as one line of text; the caller escapes it."""
+
+from __future__ import annotations
+
+from reconciler.audit.entry import (
+    Demoted,
+    Entry,
+    JoinRefused,
+    MemberJoined,
+    Promoted,
+    TokenCreated,
+    TokenRevoked,
+    TokenUsed,
+)
+from reconciler.surfaces.formats.words import counted
+
+
+def membership_line(entry: Entry) -> str:
+    """The line; "" for an entry about something else."""
+    match entry:
+        case Promoted():
+            return f"primary {entry.cluster_uid}, members join at {entry.address}:{entry.port}"
+        case Demoted():
+            return f"primary {entry.cluster_uid} given up with {counted(entry.members, 'member')}"
+        case TokenCreated():
+            return (
+                f"{entry.token} for {entry.cluster or 'any name'}, until {entry.expires:%Y-%m-%dT%H:%M:%SZ}"
+            )
+        case TokenUsed():
+            return f"{entry.token} by {entry.cluster} ({entry.cluster_uid})"
+        case TokenRevoked():
+            return entry.token
+        case JoinRefused():
+            asked = f" for {entry.cluster}" if entry.cluster else ""
+            return f"{entry.code}{asked} from {entry.address or '-'}, {counted(entry.count, 'request')}"
+        case MemberJoined():
+            return f"{entry.cluster} ({entry.cluster_uid}) proposed as {entry.commit[:12]} on {entry.branch}"
+    return ""

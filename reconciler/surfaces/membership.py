@@ -1,0 +1,153 @@
+"""What the commands about membership share: the primary's keys on disk, credentials, the door's ports.
+
+Rules:
+- Keys and credentials are files of mode 0600, durable before the log or the repository speaks of them.
+- A member's credential is ``CREDENTIALS/joined/<name>.token``, replaced as a whole.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reconciler.errors import SettingsError
+from reconciler.surfaces.settings import Settings
+
+if TYPE_CHECKING:
+    from reconciler.audit.membership import Primary
+    from reconciler.audit.state import LogState
+    from reconciler.member.administrator import Administrator
+    from reconciler.pipeline.membership.door import DoorPorts
+    from reconciler.surfaces.wiring import Wiring
+    from reconciler.trust.jointoken import TokenKey
+    from reconciler.trust.pinned import EndpointAuthority
+
+JOINED = "joined"
+_MAX_FILE = 64 << 10  # bytes
+_EXEC = ("PATH", "HOME", "USER", "LANG")  # what a kubeconfig's exec command gets
+
+
+def token_key(settings: Settings, *, make: bool = False) -> TokenKey:
+    """The key in STATE/token.key; ``make``: made now if there is none. Raises KeyFileError, TokenError."""
+    from reconciler.trust.jointoken import TokenKey
+
+    if make and not settings.token_file.exists():
+        _save(settings.token_file, TokenKey.new().pem())
+    return TokenKey.parse(_private(settings.token_file))
+
+
+def join_authority(settings: Settings, *, make_for: str = "") -> EndpointAuthority:
+    """The CA in STATE/join; made now for that address if there is none. Raises KeyFileError."""
+    from reconciler.trust.pinned import new_authority, parse_authority
+
+    if make_for and not settings.join_authority.exists():
+        _save(settings.join_authority, new_authority(make_for).pem)
+    return parse_authority(_private(settings.join_authority))
+
+
+def _private(path: Path) -> bytes:
+    from reconciler.trust.keys import read_private
+
+    return read_private(path, _MAX_FILE, "the key")
+
+
+def _save(path: Path, secret: bytes) -> None:
+    from reconciler.trust.errors import KeyExistsError
+    from reconciler.trust.keys import save_private
+
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with suppress(KeyExistsError):  # another process was first: its key counts
+        save_private(path, secret)
+
+
+def store_credential(settings: Settings, name: str, credential: str) -> str:
+    """Keep a member's bearer token; its path below the credentials folder. Raises SettingsError."""
+    folder = settings.credentials / JOINED
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{name}.")  # mode 0600
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(credential.encode("ascii") + b"\n")
+                file.flush()
+                os.fsync(handle)
+            Path(temporary).replace(folder / f"{name}.token")
+        finally:
+            Path(temporary).unlink(missing_ok=True)
+        _sync(folder)
+    except OSError as error:
+        raise SettingsError(
+            "the credential cannot be stored", got=error.strerror or "", where=str(folder)
+        ) from error
+    return f"{JOINED}/{name}.token"
+
+
+def _sync(folder: Path) -> None:
+    from reconciler.trust.keys import sync_folder
+
+    sync_folder(folder)
+
+
+def require_keys(settings: Settings, state: LogState) -> tuple[Primary, TokenKey, EndpointAuthority]:
+    """The primary, with the keys that the log names. Raises PrimaryError, KeyFileError."""
+    from reconciler.pipeline.membership.promoting import require_primary
+    from reconciler.pipeline.membership.refused import PrimaryError
+    from reconciler.pipeline.membership.tokens import require_key
+    from reconciler.trust.pinned import pin_of
+
+    primary = require_primary(state)
+    key, authority = token_key(settings), join_authority(settings)
+    require_key(primary, key)
+    if (found := pin_of(authority.certificate)) != primary.ca_pin:
+        raise PrimaryError(
+            "this machine's join CA is not the primary's", expected=primary.ca_pin, got=found,
+            where=str(settings.join_authority),
+            hint="use the state folder that `fleetward promote` ran with, or demote and promote again",
+        )  # fmt: skip
+    return primary, key, authority
+
+
+def door_ports(wiring: Wiring, key: TokenKey, *, loopback: bool) -> DoorPorts:
+    """Everything that the door needs, from the settings."""
+    from reconciler.pipeline.membership.door import DoorPorts
+    from reconciler.pipeline.membership.tokens import issuer_of
+    from reconciler.surfaces.wiring import actor, clock
+
+    settings, signer = wiring.settings, wiring.key()
+    return DoorPorts(
+        open_log=lambda: wiring.log(signer),
+        repository=wiring.repository(),
+        issuer=issuer_of(wiring.log(signer).state()),
+        token_key=key.public,
+        signer=signer,
+        store=lambda name, credential: store_credential(settings, name, credential),
+        clock=clock,
+        actor=actor(),
+        report=wiring.report,
+        loopback=loopback,
+    )
+
+
+def is_loopback(address: str) -> bool:
+    """Whether a primary at this address can only have members on its own machine."""
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return address == "localhost"
+
+
+def administrator_of(
+    kubeconfig: str | None, context: str | None, environment: Mapping[str, str] = os.environ
+) -> Administrator:
+    """The administrator of --kubeconfig, else KUBECONFIG, else ~/.kube/config. Raises CredentialError."""
+    from reconciler.member.administrator import administrator
+
+    named = kubeconfig or environment.get("KUBECONFIG", "").split(os.pathsep)[0]
+    path = Path(named) if named else Path.home() / ".kube" / "config"
+    kept = {name: environment[name] for name in _EXEC if name in environment}
+    return administrator(path, context or "", kept)
