@@ -9,7 +9,6 @@ unreadable counts as absent, and a failure to write it is not an error.
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -20,6 +19,7 @@ import orjson
 
 from reconciler.audit import fields as f
 from reconciler.audit.state import LogState
+from reconciler.files import replace
 
 _MAX_BYTES = 256 << 20
 _SCHEMA = "fleetward.io/log-state/v1"
@@ -51,8 +51,6 @@ def load(path: Path, origin: str) -> CachedState | None:
 def save(path: Path, origin: str, root: bytes, state: LogState) -> None:
     """Replace the cache; quietly does nothing where that is not possible."""
     body = f.canonical(f.write_fields(CachedState(_SCHEMA, origin, root.hex(), state)))
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(sha256(body).hexdigest().encode() + b"\n" + body)
-        temporary.replace(path)
+        replace(path, sha256(body).hexdigest().encode() + b"\n" + body)

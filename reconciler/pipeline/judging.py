@@ -12,9 +12,9 @@ from datetime import datetime
 
 from reconciler.documents import Federation, TrustRoot, load
 from reconciler.errors import FleetwardError, RepositoryError
-from reconciler.model import Finding, Severity, Snapshot
+from reconciler.model import Finding, Snapshot
 from reconciler.repository import Commit, NotDescendantError, Repository
-from reconciler.trust import Candidate, Case, Judgement, SignedApproval
+from reconciler.trust import Candidate, Case, Judgement, SignedApproval, objections
 from reconciler.trust.statements import Approval, read
 
 FEDERATION = "federation.yaml"
@@ -138,22 +138,10 @@ def _approvals(
         try:
             found.append(_approval(repository, tag))
         except FleetwardError as error:
-            notes.append(_note(name, error))
+            notes.append(objections.note(f"refs/fleetward/statements/{APPROVALS}/{name}", error))
     return tuple(found), tuple(notes)
 
 
 def _approval(repository: Repository, oid: str) -> SignedApproval:
     tag = repository.tag(oid)
     return SignedApproval(oid, read(tag.text, Approval), tag.payload, tag.signature)
-
-
-def _note(name: str, error: FleetwardError) -> Finding:
-    return Finding(
-        "FW1264",
-        f"an approval does not count: {error.message}",
-        subject=f"refs/fleetward/statements/{APPROVALS}/{name}",
-        severity=Severity.WARNING,
-        expected=error.expected,
-        got=error.got,
-        hint=error.hint,
-    )

@@ -1,6 +1,5 @@
 """Files the sandbox writes: whole or not at all, private where they hold keys, locked where two may write.
 
-- ``write`` replaces atomically, so a reader (or a crash) never sees half a file.
 - Keys and kubeconfigs are created with mode 0600, not changed to it afterwards.
 - ``locked`` holds an advisory lock that the kernel drops when its holder dies: nothing to clean up.
 
@@ -13,27 +12,18 @@
 
 import contextlib
 import fcntl
-import os
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from reconciler.errors import SandboxError
+from reconciler.files import replace
 
 
 def write(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     """Replace ``path`` with ``data`` in one step; the folder is made if it is missing."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # mkstemp creates with 0600, so a key is never readable by others, not even for a moment.
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with contextlib.ExitStack() as undo:
-            undo.callback(Path(name).unlink, missing_ok=True)
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-            Path(name).chmod(mode)
-            Path(name).replace(path)
-            undo.pop_all()
+        replace(path, data, mode=mode)
     except OSError as error:
         raise SandboxError("cannot write", got=error.strerror or str(error), where=str(path)) from error
 

@@ -20,6 +20,7 @@ from reconciler.documents.codes import did_you_mean
 from reconciler.documents.formats import is_subdomain
 from reconciler.documents.kinds import CLUSTERS
 from reconciler.errors import SettingsError
+from reconciler.files import replace as replace_file
 from reconciler.model import Blobs, Finding, Severity, Snapshot, SourceRef
 from reconciler.repository.objects import git_id
 from reconciler.surfaces import yaml_edit
@@ -49,20 +50,14 @@ class Proposed:
         try:
             if self.file.read_bytes() != self.old:
                 raise SettingsError("the file has just been changed", where=self.path, hint="run again")
-            self._write()
+            if self.new is None:
+                self.file.unlink()
+            else:
+                replace_file(self.file, self.new)
         except OSError as error:
             raise SettingsError(
                 "the file cannot be changed", where=str(self.file), got=error.strerror or ""
             ) from error
-
-    def _write(self) -> None:
-        if self.new is None:
-            self.file.unlink()
-            return
-        new = self.file.with_name(f".{self.name}.new")
-        new.write_bytes(self.new)
-        new.chmod(self.file.stat().st_mode)
-        new.replace(self.file)
 
 
 def propose(wiring: Wiring, name: str, edit: Callable[[yaml_edit.Document], None] | None) -> Proposed:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import tempfile
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from reconciler.files import replace
 from reconciler.model import ClusterName
 from reconciler.pipeline.contact import Contact
 
@@ -38,10 +37,7 @@ class FileContacts:
     def _write(self) -> None:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         content = orjson.dumps({name: asdict(contact) for name, contact in self._contacts.items()})
-        handle, temporary = tempfile.mkstemp(dir=self._path.parent, prefix=".contacts-")
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(temporary).replace(self._path)
+        replace(self._path, content, mode=0o600)
 
 
 def _read(path: Path) -> dict[str, Contact]:

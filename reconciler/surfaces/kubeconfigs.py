@@ -9,14 +9,13 @@
 from __future__ import annotations
 
 import base64
-import os
-import tempfile
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from reconciler.files import replace
 from reconciler.member.errors import CODES, KubeconfigFileError
 from reconciler.member.tokens import facts_of
 
@@ -70,14 +69,7 @@ def write(path: Path, document: Document) -> None:
     """Replace the file atomically; nobody else may read it. Raises KubeconfigFileError."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".kubeconfig-")  # 0600
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text_of(document))
-            Path(temporary).replace(path)
-        except OSError:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        replace(path, text_of(document).encode(), mode=0o600)
     except OSError as error:
         raise _unusable(path, "a file that can be written", error.strerror or "an error") from error
 

@@ -20,6 +20,7 @@ spec:
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from copy import deepcopy
 from datetime import datetime
 from typing import Any
 
@@ -30,11 +31,17 @@ Spec = dict[str, Any]  # Federation.spec, plain or as ruamel.yaml has it
 
 
 def edited(text: str, edit: Callable[[Spec], None]) -> str:
-    """``text`` of federation.yaml after ``edit``, with the next root version. Raises SettingsError."""
+    """``text`` of federation.yaml after ``edit``, with the next root version.
+
+    Raises SettingsError, also where everything is there already: a version stands for a change.
+    """
 
     def change(document: dict[str, Any]) -> None:
         spec = document["spec"]
+        before = deepcopy(spec)
         edit(spec)
+        if spec == before:
+            raise SettingsError("nothing would change", hint="federation.yaml has all of it already")
         trust = spec.setdefault("trust", {})
         trust["version"] = trust.get("version", 1) + 1
 

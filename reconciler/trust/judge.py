@@ -122,7 +122,7 @@ class Case:
             try:
                 found.append((one, self._verify(one, root)))
             except TrustError as error:
-                self._notes[one.id] = objections.note(one, error)
+                self._notes[one.id] = objections.note(f"tag {one.id}", error)
         return found
 
     def _verify(self, one: SignedApproval, root: TrustRoot) -> VerifiedSigner:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from reconciler.errors import TrustError
+from reconciler.errors import FleetwardError, TrustError
 from reconciler.model import Finding, Severity
 from reconciler.trust.commits import VerifiedSigner
 from reconciler.trust.errors import (
@@ -12,7 +12,7 @@ from reconciler.trust.errors import (
     RootVersionError,
     StatementError,
 )
-from reconciler.trust.verdicts import Candidate, RuleVerdict, SignedApproval
+from reconciler.trust.verdicts import Candidate, RuleVerdict
 
 
 def finding(error: TrustError, commit: str) -> Finding:
@@ -27,12 +27,12 @@ def finding(error: TrustError, commit: str) -> Finding:
     )
 
 
-def note(one: SignedApproval, error: TrustError) -> Finding:
-    """Why an approval does not count: a warning."""
+def note(tag: str, error: FleetwardError) -> Finding:
+    """Why the approval in a tag (its name or id) does not count: a warning."""
     return Finding(
         StatementError.code,
         f"an approval does not count: {error.message}",
-        subject=f"tag {one.id}",
+        subject=tag,
         severity=Severity.WARNING,
         expected=error.expected,
         got=error.got or error.code,

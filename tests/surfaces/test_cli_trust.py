@@ -150,6 +150,17 @@ def test_a_line_that_cannot_be_taken_imports_nothing(team: Team) -> None:
     assert (team.repo.path / "federation.yaml").read_text() == before
 
 
+def test_what_adds_nothing_is_no_new_version(team: Team) -> None:
+    before = (team.repo.path / "federation.yaml").read_bytes()
+    file = team.repo.path / "allowed"
+    file.write_text("# nobody\n\n")
+    assert "the file has no signers" in fleetward(team, "trust", "import", str(file), code=2)
+    line = str(signers(team.repo)["alice"]["keys"][0])  # type: ignore[index]
+    shown = fleetward(team, "trust", "add-signer", "alice", "--key", line, code=2)
+    assert "nothing would change" in shown
+    assert (team.repo.path / "federation.yaml").read_bytes() == before
+
+
 def test_a_heartbeat_is_signed_and_pushed_over_the_last(team: Team, tmp_path: Path) -> None:
     remote = tmp_path / "remote.git"
     team.repo.git("init", "-q", "--bare", str(remote))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from reconciler.audit.codes import EvidenceFileError
+from reconciler.files import replace
 
 
 def read(path: Path, limit: int) -> bytes:
@@ -22,11 +22,8 @@ def read(path: Path, limit: int) -> bytes:
 
 def write(path: Path, data: bytes) -> None:
     """Replace the file, so that no reader sees a half. Raises EvidenceFileError."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
+        replace(path, data)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         hint = "name a folder that exists and that you may write to"
         raise EvidenceFileError(f"cannot write: {error.strerror}", where=str(path), hint=hint) from error

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from reconciler.errors import SettingsError
+from reconciler.files import replace
 
 REPO = click.option(
     "--repo", "-r", metavar="PATH", default=".", envvar="FLEETWARD_REPO", type=click.Path(path_type=Path),
@@ -115,6 +116,8 @@ def import_command(repo: Path, file: Path, roles: tuple[str, ...]) -> int:
     click.echo(text((*found.problems, *found.skipped)), nl=False, err=True)
     if found.problems:
         raise SettingsError("the file has lines that cannot be taken", where=str(file), hint="mend them")
+    if not found.signers:
+        raise SettingsError("the file has no signers", where=str(file), expected="lines of allowed_signers")
 
     def edit(spec: dict[str, Any]) -> None:
         for one in found.signers:
@@ -149,9 +152,7 @@ def _write(repo: Path, edit: Callable[[dict[str, Any]], None]) -> int:
     path = repo / "federation.yaml"
     try:
         text = path.read_text("utf-8")
-        new = path.with_name(".federation.yaml.new")
-        new.write_text(edited(text, edit), "utf-8")
-        new.replace(path)
+        replace(path, edited(text, edit).encode())
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(
             "federation.yaml cannot be changed",
