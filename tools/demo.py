@@ -23,14 +23,17 @@ import yaml
 
 from reconciler.sandbox.local import Sandbox
 from reconciler.sandbox.members import Member
-from reconciler.surfaces.provision import EVERY_KIND, provision
+from reconciler.surfaces.provision import EVERY_KIND
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 NAMES = ("primary", "member-a", "member-b")
 RULE = "policies/rules/demo.yaml"
-JOINS = "member-b"  # by token; the others are prepared
-LABELS = "owner=shop-team,environment=staging,tier=workload,region=eu-north"
+LABELS = {
+    "primary": "owner=platform-team,environment=production,tier=management",
+    "member-a": "owner=shop-team,environment=production,tier=workload,region=eu-west",
+    "member-b": "owner=shop-team,environment=staging,tier=workload,region=eu-north",
+}
 NAMED = "policies/rules/monitoring-scrape.yaml"  # names the clusters that it is for
 NAMESPACES = "policies/manifests/namespaces"
 
@@ -137,12 +140,9 @@ def show(sandbox: Sandbox, folder: Path) -> str:
     """All steps, in order; returns the closing line."""
     step("Three real control planes: a primary and two members")
     members = sandbox.up(NAMES)
-    prepared = {name: member for name, member in members.items() if name != JOINS}
-    for member in prepared.values():
-        provision(member, folder / "credentials")
-    shell = new_fleet(folder, prepared)
+    shell = new_fleet(folder)
     first_commit(shell)
-    joined(shell, members["primary"], members[JOINS])
+    joined(shell, members)
     first_reconcile(shell)
     pull_request(shell)
     two_people(shell)
@@ -154,8 +154,8 @@ def show(sandbox: Sandbox, folder: Path) -> str:
     return verified(shell)
 
 
-def new_fleet(folder: Path, members: dict[str, Member]) -> Shell:
-    """A fleet repository from this repository's own clusters, policies and schemas."""
+def new_fleet(folder: Path) -> Shell:
+    """A fleet repository from this repository's own policies; it has no clusters yet."""
     step("A fleet repository, with two people who may sign")
     fleet = folder / "fleet"
     fleet.mkdir()
@@ -171,8 +171,7 @@ def new_fleet(folder: Path, members: dict[str, Member]) -> Shell:
         "NO_COLOR": "1",
     }
     shell = Shell(folder, fleet, environment)
-    for name in ("clusters", "policies"):
-        shutil.copytree(ROOT / name, fleet / name)
+    shutil.copytree(ROOT / "policies", fleet / "policies")
     for person in ("alice", "bob"):
         shell.run(
             "ssh-keygen",
@@ -187,12 +186,11 @@ def new_fleet(folder: Path, members: dict[str, Member]) -> Shell:
             str(folder / person),
             quiet=True,
         )
-    (fleet / "clusters" / f"{JOINS}.yaml").unlink()
-    shell.write(NAMED, (ROOT / NAMED).read_text(encoding="utf-8").replace(f", {JOINS}]", "]"))
-    register(shell, members)
+    (fleet / NAMED).unlink()
+    name_people(shell)
     shell.run("git", "init", "-q", "-b", "main", quiet=True)
     shell.run("git", "config", "gpg.format", "ssh", quiet=True)
-    shell.commit("The fleet: two clusters, their roles and network rules", "alice")
+    shell.commit("The fleet: roles and network rules, no clusters yet", "alice")
     return shell
 
 
@@ -203,18 +201,8 @@ def default_cache() -> Path:
     return user_cache_path("fleetward")
 
 
-def register(shell: Shell, members: dict[str, Member]) -> None:
-    """Put the sandbox's addresses and the people's keys into the documents."""
-    for name, member in members.items():
-        path = f"clusters/{name}.yaml"
-        document = yaml.safe_load((shell.fleet / path).read_text(encoding="utf-8"))
-        document["spec"] |= {
-            "apiServers": [member.url],
-            "caBundle": member.ca_file.read_text(encoding="utf-8"),
-            "credentials": {"kubeconfig": {"path": f"{name}.kubeconfig"}},
-        }
-        document["spec"].pop("tlsServerName", None)
-        shell.write(path, yaml.safe_dump(document, sort_keys=False))
+def name_people(shell: Shell) -> None:
+    """Put the people's keys into federation.yaml."""
     federation = yaml.safe_load((ROOT / "federation.yaml").read_text(encoding="utf-8"))
     federation["spec"].pop("repository", None)
     federation["spec"]["signers"] = [
@@ -238,26 +226,34 @@ def first_commit(shell: Shell) -> None:
     shell.run("fleetward", "trust", "init", "--commit", head, shows="trusted commit")
 
 
-def joined(shell: Shell, primary: Member, member: Member) -> None:
-    """A cluster that nobody prepared joins by token; alice reviews and merges its registration."""
-    step("A third cluster joins by token: one use, pinned TLS, a proposal that alice merges")
+def joined(shell: Shell, members: dict[str, Member]) -> None:
+    """Clusters that nobody prepared join by token; alice reviews and merges their registrations."""
+    step("Three clusters join by token: one use, pinned TLS, proposals that alice merges")
     promote = ("fleetward", "promote", "--address", "127.0.0.1", "--port", str(free_port()))
-    shell.run(*promote, "--kubeconfig", str(primary.kubeconfig), shows="is the primary")
-    made = ("fleetward", "token", "create", "--quiet", "--cluster", JOINS, "--labels", LABELS)
+    shell.run(*promote, "--kubeconfig", str(members["primary"].kubeconfig), shows="is the primary")
+    with serving(shell):
+        for name, member in members.items():
+            join(shell, name, member)
+    for name in members:
+        shell.run("git", "restore", f"--source=join/{name}", f"clusters/{name}.yaml")
+    shell.write(NAMED, (ROOT / NAMED).read_text(encoding="utf-8"))
+    shell.commit("Register three clusters", "alice")
+    shell.run("fleetward", "cluster", "list", shows="member-b")
+
+
+def join(shell: Shell, name: str, member: Member) -> None:
+    """One token, one join; the last token is tried twice."""
+    made = ("fleetward", "token", "create", "--quiet", "--cluster", name, "--labels", LABELS[name])
     print(f"$ {' '.join(made)} > token", flush=True)
     token = shell.run(*made, quiet=True)
-    join = ("fleetward", "join", "--stdin", "--kubeconfig", str(member.kubeconfig))
-    with serving(shell):
-        shell.run(*join, stdin=token, shows=f"on refs/heads/join/{JOINS}", hides=token.strip())
-        shell.run(*join, stdin=token, exits=2, shows="FW1743")
+    command = ("fleetward", "join", "--stdin", "--quiet", "--kubeconfig", str(member.kubeconfig))
+    shell.run(*command, stdin=token, shows=f"on refs/heads/join/{name}", hides=token.strip())
+    if name == NAMES[-1]:
+        shell.run(*command, stdin=token, exits=2, shows="FW1743", hides=token.strip())
     # Its owner lets the reconciler apply more than the least: here every kind.
     kinds = shell.folder / "every-kind.yaml"
     kinds.write_text(yaml.safe_dump(EVERY_KIND), encoding="utf-8")
     shell.run("kubectl", "--kubeconfig", str(member.kubeconfig), "apply", "-f", str(kinds))
-    shell.run("git", "diff", "--stat", f"main...join/{JOINS}", shows=f"clusters/{JOINS}.yaml")
-    shell.run("git", "merge", "-q", "--squash", f"join/{JOINS}", quiet=True)
-    shell.write(NAMED, (ROOT / NAMED).read_text(encoding="utf-8"))
-    shell.commit(f"Register {JOINS}", "alice")
 
 
 def free_port() -> int:

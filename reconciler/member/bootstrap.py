@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from reconciler.member.rights import Right, rights_of
 from reconciler.model import MEMBER_NAMESPACE, RECONCILER_USER, Json
 
 VIEWER = "federation-viewer"
@@ -78,12 +79,11 @@ def _viewer_objects() -> list[dict[str, Json]]:
     ]  # fmt: skip
 
 
-def needed_rights() -> Iterator[tuple[str, str, str, str]]:
-    """(group, resource, verb, namespace) of every right that these roles give; "" is every namespace."""
+def needed_rights() -> Iterator[Right]:
+    """Every right that the reconciler's roles give."""
     for rules, namespace in ((_RULES, ""), (_RECORD_RULES, MEMBER_NAMESPACE)):
         for rule in rules:
-            for group in rule["apiGroups"]:
-                yield from ((group, r, verb, namespace) for r in rule["resources"] for verb in rule["verbs"])
+            yield from rights_of(rule, namespace)
 
 
 def _subject(username: str) -> dict[str, Json]:

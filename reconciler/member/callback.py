@@ -22,7 +22,6 @@ from datetime import UTC, timedelta
 from email.utils import parsedate_to_datetime
 from ipaddress import IPv6Address, ip_address
 
-import orjson
 from yarl import URL
 
 from reconciler.errors import MemberError
@@ -33,7 +32,8 @@ from reconciler.member.concurrent import together
 from reconciler.member.identity import Identity, identify
 from reconciler.member.limits import Limits
 from reconciler.member.login import Login, token_of
-from reconciler.member.transport import Request, Transport, expecting
+from reconciler.member.rights import allowed
+from reconciler.member.transport import Request, Transport
 from reconciler.model import RECONCILER_USER, Clock
 
 LIMIT = 20.0  # seconds
@@ -175,25 +175,10 @@ async def _check_clock(transport: Transport, server: str, clock: Clock) -> None:
 
 async def _check_rights(transport: Transport, server: str) -> None:
     wanted = list(needed_rights())
-    allowed = await together(*(_allowed(transport, *right) for right in wanted))
-    missing = [
-        f"{verb} {resource}{'.' + group if group else ''}"
-        for (group, resource, verb, _), good in zip(wanted, allowed, strict=True)
-        if not good
-    ]
+    answers = await together(*(allowed(transport, right) for right in wanted))
+    missing = [str(right) for right, good in zip(wanted, answers, strict=True) if not good]
     if missing:
         raise RightsError(
             f"the credential lacks {len(missing)} of {len(wanted)} rights", got=", ".join(missing[:10]),
             where=server, hint="run `fleetward join` again, which makes the roles; find what removed them",
         )  # fmt: skip
-
-
-async def _allowed(transport: Transport, group: str, resource: str, verb: str, namespace: str) -> bool:
-    attributes = {"group": group, "resource": resource, "verb": verb, "namespace": namespace}
-    body = {
-        "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview",
-        "spec": {"resourceAttributes": attributes},
-    }  # fmt: skip
-    answer = (await transport.send(Request("POST", _REVIEW, orjson.dumps(body)))).json()
-    with expecting("a SelfSubjectAccessReview"):
-        return answer["status"]["allowed"] is True

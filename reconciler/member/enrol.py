@@ -26,7 +26,7 @@ from reconciler.member.bootstrap import ACCOUNT, bootstrap_objects
 from reconciler.member.discovery import BUILT_IN
 from reconciler.member.identity import Identity, identify
 from reconciler.member.transport import APPLY, Request, Transport, expecting
-from reconciler.model import MEMBER_NAMESPACE, RECONCILER_USER, Json
+from reconciler.model import MEMBER_NAMESPACE, RECONCILER_USER
 
 MANAGER = "fleetward-bootstrap"
 CLAIM = "fleetward-join"
@@ -51,14 +51,9 @@ async def prepare(transport: Transport) -> tuple[str, ...]:
         name, namespace = metadata["name"], metadata.get("namespace", "")
         path = BUILT_IN[group, body["kind"]].path(namespace, name)
         query = f"?fieldManager={MANAGER}&force=true&fieldValidation=Strict"
-        await transport.send(Request("PATCH", path + query, orjson.dumps(_own(body)), content_type=APPLY))
+        await transport.send(Request("PATCH", path + query, orjson.dumps(body), content_type=APPLY))
         made.append(f"{body['kind']} {namespace}/{name}" if namespace else f"{body['kind']} {name}")
     return tuple(made)
-
-
-def _own(body: dict[str, Json]) -> dict[str, Json]:
-    """Without the rules of an aggregated role: those are the controller's."""
-    return {key: value for key, value in body.items() if key != "rules" or "aggregationRule" not in body}
 
 
 async def claim(transport: Transport) -> str:

@@ -31,11 +31,12 @@ from reconciler.member.diagnosis.inventory import size_result
 from reconciler.member.diagnosis.logins import expiry_results
 from reconciler.member.diagnosis.member import Seen, examine, sampled
 from reconciler.member.diagnosis.results import Bounds, Grade, MemberCheck, Result
-from reconciler.member.diagnosis.rights import Right, listed
+from reconciler.member.diagnosis.rights import listed
 from reconciler.member.diagnosis.servers import Server, Way
 from reconciler.member.identity import Identity
 from reconciler.member.login import Login
 from reconciler.member.parent import Parent
+from reconciler.member.rights import Right
 from reconciler.member.tokens import claims
 from reconciler.model import ClusterName, Desired, ObjectRef, Record, SourceRef
 from reconciler.pipeline.examining_host import HostCheck

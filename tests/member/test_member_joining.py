@@ -16,6 +16,7 @@ from reconciler.member.administrator import CREDENTIAL_ID, Caller, administrator
 from reconciler.member.bootstrap import needed_rights
 from reconciler.member.callback import supported
 from reconciler.member.primary import EndpointError, RefusedError, pinned_context
+from reconciler.member.rights import Right
 from reconciler.trust.pinned import issue_leaf, new_authority, parse_authority, pin_of
 
 
@@ -143,8 +144,9 @@ def test_versions_and_rights():
         True, True, True, False, False, False, False,
     ]  # fmt: skip
     rights = list(needed_rights())
-    assert ("rbac.authorization.k8s.io", "clusterroles", "escalate", "") in rights
-    assert ("", "configmaps", "update", "federation-system") in rights
+    assert Right("escalate", "rbac.authorization.k8s.io", "clusterroles") in rights
+    assert Right("update", "", "configmaps", "federation-system") in rights
+    assert Right("create", "", "serviceaccounts/token", "federation-system", "federation-viewer") in rights
     assert not any("*" in part for right in rights for part in right)
 
 

@@ -6,16 +6,12 @@
 - ``missing``: one SelfSubjectAccessReview a right, since only the API server knows all its authorizers.
 - ``excess``: SelfSubjectRulesReviews of a few namespaces. What ``bootstrap`` grants is never too much; what
   can be seen is what RBAC says, in those namespaces.
-
->>> str(Right("delete", "rbac.authorization.k8s.io", "roles")), str(Right("get", "", "configmaps", "ns"))
-('delete roles.rbac.authorization.k8s.io', 'get configmaps in ns')
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
 
 import orjson
 
@@ -26,10 +22,10 @@ from reconciler.member.concurrent import pool, together
 from reconciler.member.connection import Client
 from reconciler.member.diagnosis.results import MemberCheck, Result, failed, failed_by, ok, warning
 from reconciler.member.discovery import Kind
+from reconciler.member.rights import REVIEWS, Right, allowed, rights_of
 from reconciler.member.transport import Request, Transport, expecting
 from reconciler.model import MEMBER_NAMESPACE, Desired
 
-_REVIEWS = "/apis/authorization.k8s.io/v1"
 _RBAC = "rbac.authorization.k8s.io"
 _HANDS_OUT = {(_RBAC, "Role"), (_RBAC, "ClusterRole"), (_RBAC, "RoleBinding"), (_RBAC, "ClusterRoleBinding")}
 _READ = ("get", "list")
@@ -38,19 +34,6 @@ _NAMESPACES = (MEMBER_NAMESPACE, "default", "kube-system")  # where rights are l
 _MOST_KINDS = 200
 _WIDTH = 16
 _SHOWN = 12
-
-
-class Right(NamedTuple):
-    """A verb on a resource; ``namespace`` "" is everywhere."""
-
-    verb: str
-    group: str
-    resource: str
-    namespace: str = ""
-
-    def __str__(self) -> str:
-        resource = f"{self.resource}.{self.group}" if self.group else self.resource
-        return f"{self.verb} {resource}" + (f" in {self.namespace}" if self.namespace else "")
 
 
 async def needed(client: Client, desired: Desired, *, writes: bool) -> tuple[Right, ...]:
@@ -84,7 +67,7 @@ async def missing_result(client: Client, rights: Sequence[Right]) -> Result:
     denied: set[Right] = set()
 
     async def ask(right: Right) -> None:
-        if not await _allowed(client.transport, right):
+        if not await allowed(client.transport, right):
             denied.add(right)
 
     try:
@@ -100,20 +83,6 @@ async def missing_result(client: Client, rights: Sequence[Right]) -> Result:
     return failed(check, expected, f"missing: {listed(denied)}", hint, code="FW1711")
 
 
-async def _allowed(transport: Transport, right: Right) -> bool:
-    attributes = {"verb": right.verb, "group": right.group, "resource": right.resource}
-    attributes |= {"namespace": right.namespace} if right.namespace else {}
-    body = {
-        "apiVersion": "authorization.k8s.io/v1",
-        "kind": "SelfSubjectAccessReview",
-        "spec": {"resourceAttributes": attributes},
-    }
-    path = f"{_REVIEWS}/selfsubjectaccessreviews"
-    answer = (await transport.send(Request("POST", path, orjson.dumps(body)))).json()
-    with expecting("a SelfSubjectAccessReview"):
-        return answer["status"]["allowed"] is True
-
-
 async def excess_result(client: Client, rights: Iterable[Right]) -> Result:
     """Whether there is more than ``rights`` and what the bootstrap gives."""
     check, expected = MemberCheck.EXCESS, "no more than the compiled kinds and the bootstrap need"
@@ -126,7 +95,7 @@ async def excess_result(client: Client, rights: Iterable[Right]) -> Result:
     more = set()
     for space, granted in zip(_NAMESPACES, answers, strict=True):
         here = everywhere | {right._replace(namespace="") for right in known if right.namespace == space}
-        more |= granted - here
+        more |= {right for right in granted if not {right, right._replace(name="")} & here}
     where = f"looked at in {', '.join(_NAMESPACES)}"
     if not more:
         return ok(check, expected, where)
@@ -138,16 +107,9 @@ async def _rules(transport: Transport, namespace: str) -> set[Right]:
     """All that RBAC lets us do in a namespace, cluster-wide rights included."""
     kind = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview"}
     body = orjson.dumps(kind | {"spec": {"namespace": namespace}})
-    answer = (await transport.send(Request("POST", f"{_REVIEWS}/selfsubjectrulesreviews", body))).json()
+    answer = (await transport.send(Request("POST", f"{REVIEWS}/selfsubjectrulesreviews", body))).json()
     with expecting("a SelfSubjectRulesReview"):
-        return {right for rule in answer["status"]["resourceRules"] or () for right in _granted(rule)}
-
-
-def _granted(rule: dict[str, Any]) -> Iterator[Right]:
-    for verb in rule["verbs"]:
-        for group in rule.get("apiGroups") or ("",):
-            for resource in rule.get("resources") or ():
-                yield Right(str(verb), str(group), str(resource))
+        return {right for rule in answer["status"]["resourceRules"] or () for right in rights_of(rule)}
 
 
 def _always() -> Iterator[Right]:
@@ -156,7 +118,7 @@ def _always() -> Iterator[Right]:
         if item["metadata"]["name"] == ACCOUNT:
             space = item["metadata"].get("namespace", "")
             for rule in item.get("rules", ()):
-                yield from (right._replace(namespace=space) for right in _granted(rule))
+                yield from rights_of(rule, space)
     for resource in ("selfsubjectaccessreviews", "selfsubjectrulesreviews"):
         yield Right("create", "authorization.k8s.io", resource)
     yield Right("create", "authentication.k8s.io", "selfsubjectreviews")
@@ -168,9 +130,9 @@ def listed(rights: Iterable[Right]) -> str:
     >>> listed([Right("list", "", "pods"), Right("get", "", "pods"), Right("*", "*", "*")])
     '* *.*; get, list pods'
     """
-    verbs: dict[tuple[str, str, str], set[str]] = defaultdict(set)
+    verbs: dict[tuple[str, str, str, str], set[str]] = defaultdict(set)
     for right in rights:
-        verbs[right.group, right.resource, right.namespace].add(right.verb)
+        verbs[right[1:]].add(right.verb)
     rows = sorted(verbs.items(), key=lambda row: ("*" not in row[0], row[0]))
     texts = [str(Right(", ".join(sorted(found)), *what)) for what, found in rows]
     more = [f"and {len(texts) - _SHOWN} more"] if len(texts) > _SHOWN else []

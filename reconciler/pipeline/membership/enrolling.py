@@ -64,6 +64,8 @@ async def enrol_cluster(
         report(f"cluster {identity.uid}, {identity.version}, as {caller.username}")
         # 3. What the reconciler needs there.
         made = await enrol.prepare(transport)
+        for line in made:
+            report(f"  in place: {line}")
         # 4. The claim. 5. The credential.
         claim = await enrol.claim(transport)
         credential = await enrol.credential(transport, joining.credential_seconds)

@@ -55,9 +55,7 @@ def join_command(
         return 0
     from reconciler.surfaces.formats.safe import safe
 
-    click.echo("on this cluster:")
-    for line in done.made:
-        click.echo(f"  {line}")
+    click.echo(f"on this cluster: {len(done.made)} objects for fleetward's two accounts, in place")
     click.echo(f"cluster {done.cluster} is proposed as {safe(done.commit[:12])} on {safe(done.branch)}")
     click.echo(f"its credential ends {done.credential_expires:%Y-%m-%dT%H:%M:%SZ}")
     click.echo("next: somebody reviews that branch and merges it; the next reconcile makes it a member")

@@ -34,33 +34,33 @@ def _folder(command: Any) -> Any:
 @sandbox_command.command("up")
 @_folder
 @click.argument("names", nargs=-1)
+@click.option("--bare", is_flag=True, help="As a cluster that never heard of fleetward, to try `join` on.")
 @output_option("text", "json")
-def up_command(directory: Path, names: tuple[str, ...], silent: bool, output: str) -> int:
-    """Start a control plane for each of NAMES (default: primary member-a member-b), ready to be joined.
+def up_command(directory: Path, names: tuple[str, ...], silent: bool, bare: bool, output: str) -> int:
+    """Start a control plane for each of NAMES (default: primary member-a member-b).
 
-    Exit codes: 0 up, 2 error.
+    They are made ready to be reconciled, with kubeconfigs for it, unless --bare. Exit codes: 0 up, 2 error.
     """
     from reconciler.sandbox.commands import up
     from reconciler.surfaces.provision import provision
 
     report = quiet if silent else progress
     members = up(directory, names or ("primary", "member-a", "member-b"), report=report)
-    credentials = {name: provision(member, directory / "credentials") for name, member in members.items()}
+    ready = {} if bare else members
+    credentials = {name: provision(member, directory / "credentials") for name, member in ready.items()}
     if output == "json":
         print_json(
             {
-                name: {
-                    "url": member.url,
-                    "admin": str(member.kubeconfig),
-                    "reconciler": str(credentials[name]),
-                }
+                name: {"url": member.url, "admin": str(member.kubeconfig)}
+                | ({"reconciler": str(credentials[name])} if name in credentials else {})
                 for name, member in members.items()
             }
         )
         return 0
     for name, member in members.items():
         click.echo(f"{name}  {member.url}  admin: kubectl --kubeconfig {member.kubeconfig} get ns")
-    click.echo(f"reconciler's kubeconfigs: {directory / 'credentials'} (FLEETWARD_CREDENTIALS)")
+    if not bare:
+        click.echo(f"reconciler's kubeconfigs: {directory / 'credentials'} (FLEETWARD_CREDENTIALS)")
     click.echo(f"end it with: fleetward sandbox down --directory {directory}")
     return 0
 
