@@ -18,9 +18,9 @@ from reconciler.audit.assumed import Past
 from reconciler.audit.checkpoint import PATH
 from reconciler.audit.codes import BodyFormatError, EntryError, LogDamagedError, LogStorageError
 from reconciler.audit.completeness import Completeness, Tally
-from reconciler.audit.entry import CommitAccepted, Entry, Intent, Outcome, decode, digest_of
+from reconciler.audit.entry import CommitAccepted, Entry, Intent, KeyRotated, Outcome, decode, digest_of
 from reconciler.audit.frontier import Frontier, partial_levels
-from reconciler.audit.merkle import leaf_hash, root_of
+from reconciler.audit.merkle import leaf_hash, root_of, tree_root
 from reconciler.audit.note import MAX_NOTE
 from reconciler.audit.provenance import read_provenance
 from reconciler.audit.reader import TreeReader, load_bundle, load_tile
@@ -58,6 +58,7 @@ class VerifyReport:
 class _Run:
     store: Store
     frontier: Frontier
+    tree: TreeReader
     past: Past
     state: LogState | None
     findings: list[Finding] = field(default_factory=list)
@@ -69,7 +70,7 @@ class _Run:
     def of(cls, store: Store, frontier: Frontier, start: int) -> _Run:
         tree = TreeReader(store, frontier)
         past = Past(start, lambda index: _earlier(run, tree, index))
-        run = cls(store, frontier, past, LogState(size=start))
+        run = cls(store, frontier, tree, past, LogState(size=start))
         return run
 
     def report(self, code: str, path: str, message: str) -> None:
@@ -173,8 +174,19 @@ def _verify_entry(run: _Run, path: str, index: int, row: bytes) -> None:
             run.state = run.past.assume(run.state, entry)
         if reason := problem(run.state, index, entry):
             run.report(codes.ENTRY_OUT_OF_ORDER, path, f"entry {index}: {reason}")
+        elif isinstance(entry, KeyRotated) and not _stands_here(run.tree, index, entry):
+            what = f"entry {index}: the rotation is of a log with other entries before it"
+            run.report(codes.ENTRY_OUT_OF_ORDER, path, what)
         run.state = advance(run.state, entry)
     _verify_bodies(run, index, entry)
+
+
+def _stands_here(tree: TreeReader, index: int, entry: KeyRotated) -> bool:
+    """Whether the root that the rotation's keys signed is that of the entries before it."""
+    try:
+        return tree_root(index, tree.node).hex() == entry.root
+    except (LogDamagedError, LogStorageError):  # the damage is a finding of its own
+        return True
 
 
 def _earlier(run: _Run, tree: TreeReader, index: int) -> Entry | None:

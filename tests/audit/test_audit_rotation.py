@@ -262,6 +262,18 @@ def test_the_whole_verification_judges_rotations(tmp_path: Path) -> None:
     assert [(f.code, "entry 2" in f.message) for f in findings] == [("FW1823", True)]
 
 
+def test_the_whole_verification_compares_a_rotations_root(tmp_path: Path) -> None:
+    """Both keys signed it, over another tree: who pins the new key alone learns it here."""
+    log = start(tmp_path / "log")
+    wrong = rotated(ORIGIN, vkey(A), THIEF, actor="x", reason=ROTATION, index=2, root=bytes(32), old_signer=A)
+    for name, entry, count in (("bad", wrong, 1), ("good", entry_for(log, A, THIEF), 0)):
+        Careless.open(DirectoryStore(tmp_path / name), THIEF, origin=ORIGIN, clock=ticking_clock()).append(
+            [*(e for _, e in log.entries()), entry, drift(1)]
+        )
+        findings = view(tmp_path / name, THIEF).verify().findings
+        assert [f.code for f in findings if "other entries before it" in f.message] == ["FW1823"] * count
+
+
 def test_the_statement_is_a_note_for_other_tools(tmp_path: Path) -> None:
     log = start(tmp_path)
     entry = entry_for(log, A, B)
