@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import secret_scan
 import yaml
 from e2e_world import Fleet, Plane, until
 
@@ -73,7 +74,7 @@ class World:
         )  # fmt: skip
         told = done.stdout + done.stderr
         if arguments[:2] == ("token", "create") and done.returncode == 0:
-            self.secrets.append(done.stdout.strip())
+            self.keep("join token", done.stdout.strip())
             told = done.stderr
         self.outputs.append(told)
         assert done.returncode == exits, (arguments, done.stdout, done.stderr)
@@ -110,6 +111,13 @@ class World:
             process.terminate()
             process.wait(30)
             self.outputs += endpoint.said
+            secret_scan.saw("".join(endpoint.said), "the output of fleetward serve")
+
+    def keep(self, kind: str, *secrets: str) -> None:
+        """Have these looked for, by ``scan`` and after the test."""
+        self.secrets += secrets
+        for secret in secrets:
+            secret_scan.learn(secret, kind)
 
     def entries(self) -> list[Entry]:
         return self.fleet.entries()
@@ -135,7 +143,7 @@ class World:
             "apiServers": [plane.member.url], "caBundle": admin.ca_bundle, "tlsServerName": "",
             "credential": self.credential(plane),
         }  # fmt: skip
-        self.secrets += [request["claim"], request["credential"]]
+        self.keep("claim or credential of a join", request["claim"], request["credential"])
         return request | change
 
     def credential(self, plane: Plane, account: str = "federation-reconciler") -> str:
@@ -153,7 +161,7 @@ class World:
         plane.send("POST", f"{RBAC}/clusterrolebindings", binding)
         spec = {"spec": {"expirationSeconds": 3600}}
         token = plane.must("POST", f"{space}/serviceaccounts/installer/token", spec)["status"]["token"]
-        self.secrets.append(token)
+        self.keep("administrator's token", token)
         return str(token)
 
     def allow_config_maps(self, plane: Plane) -> None:
@@ -224,6 +232,7 @@ def kubeconfig(path: Path, plane: Plane, server: str, token: str) -> str:
         "users": [{"name": "x", "user": {"token": token}}],
         "contexts": [{"name": "x", "context": {"cluster": "x", "user": "x"}}],
     }  # fmt: skip
+    path.touch(mode=0o600)
     path.write_text(yaml.safe_dump(document))
     return str(path)
 

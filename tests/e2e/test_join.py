@@ -47,7 +47,7 @@ def test_from_a_token_to_a_member(world: World, b: Plane, tmp_path: Path) -> Non
     world.fleet.assert_log_whole()
     stored = world.fleet.settings.credentials / "joined" / "member-b.token"
     assert stored.stat().st_mode & 0o777 == 0o600
-    world.secrets.append(stored.read_text().strip())
+    world.keep("credential", stored.read_text().strip())
     assert world.scan(tmp_path) == []
 
 

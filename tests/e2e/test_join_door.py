@@ -16,6 +16,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import secret_scan
 from e2e_proxy import Proxy
 from e2e_world import Plane, until
 from join_world import RBAC, World, claims_of
@@ -49,6 +50,7 @@ def post(world: World, body: Any, path: str = "/v1/join") -> Answer:
     finally:
         connection.close()
     world.outputs.append(said.decode())
+    secret_scan.saw(said, "an answer of the join endpoint")
     return response.status, json.loads(said).get("error", {}).get("code", "")
 
 
@@ -75,7 +77,7 @@ def forged(world: World, token: str, key: TokenKey | None = None, **change: Any)
         said["iss"], said["jti"], said["iat"], said["exp"], tuple(said["urls"]), said["pin"], said["cluster"]
     )
     made = issue(key or token_key(world.fleet.settings), replace(claims, **change))
-    world.secrets.append(made)
+    world.keep("forged join token", made)
     return made
 
 
