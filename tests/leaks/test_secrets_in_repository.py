@@ -21,12 +21,9 @@ SHAPES = {
 }
 # (file, shape) -> why it is there. None of them is a secret of anything.
 EXPECTED = {
-    ("reconciler/documents/formats.py", "private key"): "a pattern that refuses keys in a CA bundle",
-    ("tests/e2e/join_world.py", "private key"): "the armour's name, to cut a key out of a file that a test made",
-    ("tests/leaks/test_secrets_in_repository.py", "private key"): "the pattern above",
-    ("tests/secret_forms.py", "private key"): "a pattern that finds keys",
-    ("tests/trust/test_trust_openpgp.py", "private key"): "the armour's name, for a key that is made and refused",
-    ("tests/trust/test_trust_pkcs11.py", "private key"): "the armour's name, to see that none is printed",
+    ("tests/e2e/join_world.py", "private key"): "the armour's name: a key that a test made is cut out of a file",
+    ("tests/leaks/test_secrets_in_repository.py", "private key"): "the example below",
+    ("tests/trust/test_trust_pkcs11.py", "private key"): "the armour's name, as what is no URI",
 }  # fmt: skip
 EXAMPLES = {
     "private key": "-----BEGIN OPENSSH " + "PRIVATE KEY-----",
