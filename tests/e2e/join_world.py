@@ -9,20 +9,24 @@ import signal
 import socket
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import fleet_files
 import secret_scan
 import yaml
-from e2e_world import Fleet, Plane, until
+from e2e_world import Fleet, Plane, manifest, until
+from git_fixtures import FleetRepo
 
 from reconciler.audit.entry import Entry, JoinRefused
 from reconciler.pipeline.membership.promoting import require_primary
 from reconciler.pipeline.membership.tokens import url_of
+from reconciler.sandbox.local import Sandbox
 from reconciler.surfaces.membership import administrator_of
+from reconciler.surfaces.provision import provision
 
 LABELS = "owner=team,environment=test,tier=workload"
 OURS = ("federation-reconciler", "federation-reconciler-extra")
@@ -195,6 +199,26 @@ class World:
                 if any(secret.encode() in data for secret in (*self.secrets, *filter(None, keys))):
                     found.append(str(path))
         return found
+
+
+@contextmanager
+def making_world(
+    sandbox: Sandbox, planes: Mapping[str, Plane], shared: Path, folder: Path
+) -> Iterator[World]:
+    """A trusted fleet without members, promoted on the sandbox's primary; member-b was never prepared."""
+    own = folder / "own"  # credentials of this fleet alone
+    own.mkdir()
+    (shared / "cache").mkdir(exist_ok=True)
+    (own / "cache").symlink_to(shared / "cache")
+    fleet = Fleet(FleetRepo(folder), planes, own, folder / "machine")
+    first = {"federation.yaml": fleet.federation(), "policies/rbac/viewer.yaml": fleet_files.role("viewer")}
+    fleet.trust(fleet.commit(first, manifest("settings", colour="blue")))
+    unprepare(planes["member-b"])
+    made = World(fleet, Plane(sandbox.members["primary"]), free_port())
+    made.promote()
+    yield made
+    unprepare(planes["member-b"])
+    provision(sandbox.members["member-b"], shared / "credentials")  # as the other tests expect it
 
 
 def _body_of(path: Path) -> str:
