@@ -21,7 +21,7 @@ SHAPES = {
 }
 # (file, shape) -> why it is there. None of them is a secret of anything.
 EXPECTED = {
-    ("tests/e2e/join_world.py", "private key"): "the armour's name: a key that a test made is cut out of a file",
+    ("tests/e2e/join_world.py", "private key"): "the name of the armour that a key is cut out of",
     ("tests/leaks/test_secrets_in_repository.py", "private key"): "the example below",
     ("tests/trust/test_trust_pkcs11.py", "private key"): "the armour's name, as what is no URI",
 }  # fmt: skip
