@@ -2,8 +2,8 @@
 
 Rules:
 - Refused: unspecified, link-local, multicast and reserved addresses, the metadata services of clouds, and
-  loopback unless it is allowed on purpose. An IPv4 address inside an IPv6 one (mapped, NAT64, 6to4) is judged
-  as itself, too.
+  loopback unless it is allowed on purpose. An IPv4 address inside an IPv6 one (mapped, NAT64, 6to4, Teredo,
+  ISATAP) is judged as itself, too.
 - A name is refused when any of its addresses is. What was judged is what is connected to: the caller uses the
   address, not the name, so a name that answers otherwise the second time gains nothing.
 - Private networks are allowed: that is where members are.
@@ -27,6 +27,7 @@ MAX_ADDRESSES = 16
 RESOLVE = 5.0  # seconds
 Resolver = Callable[[str, int], Awaitable[list[str]]]  # (host, port) -> addresses
 _NAT64 = (ip_network("64:ff9b::/96"), ip_network("64:ff9b:1::/48"))
+_ISATAP = 0x0000_5EFE  # RFC 5214, 6.1: the upper half of the interface identifier, but for its bit "u"
 _METADATA = frozenset(  # beside those that are link-local
     map(ip_address, ("fd00:ec2::254", "fd20:ce::254", "100.100.100.200", "192.0.0.192", "168.63.129.16"))
 )
@@ -56,6 +57,9 @@ def _views(address: IPv4Address | IPv6Address) -> Iterator[IPv4Address | IPv6Add
             yield address.ipv4_mapped
         if address.sixtofour:
             yield address.sixtofour
+        yield from address.teredo or ()
+        if (int(address) >> 32) & 0xFDFF_FFFF == _ISATAP:
+            yield IPv4Address(int(address) & 0xFFFF_FFFF)
         if any(address in network for network in _NAT64):
             yield IPv4Address(int(address) & 0xFFFF_FFFF)
 

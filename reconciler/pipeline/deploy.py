@@ -26,7 +26,7 @@ from reconciler.pipeline.applying import carry_out
 from reconciler.pipeline.contact import Contact, unreachable
 from reconciler.pipeline.drifting import drifted
 from reconciler.pipeline.guarding import guarded
-from reconciler.pipeline.proving import require_proven
+from reconciler.pipeline.proving import require_joined, require_proven
 from reconciler.pipeline.refusing import log_disbelief
 from reconciler.pipeline.renewing import renewed, viewer_renewed
 from reconciler.pipeline.run import Deployment, MemberResult, MemberState
@@ -73,6 +73,7 @@ async def _deploy(run: Deployment, cluster: Cluster) -> MemberResult:
         # 1. Who answers, and what does it have?
         desired = guarded(run.checked.compiled[cluster.name].desired, cluster)
         identity, seen = await _look(run, cluster, member, desired)
+        require_joined(run.state, cluster.name, identity.uid)
         # 2. A log that is behind the member's own record has been lost or rolled back.
         if seen.record:
             require_proven(run.writes.log, cluster.name, seen.record)

@@ -4,8 +4,9 @@ Rules:
 - ``GET /v1/ca`` gives the CA, which is public; ``POST /v1/join`` is a request to join. Nothing else is there.
 - TLS 1.2 and newer, a handshake within ``HANDSHAKE`` seconds; one request a connection, whose headers are
   there within ``HEADERS`` seconds and its body, of at most 64 KiB, within ``BODY``; all ends after ``WHOLE``.
-- At most ``CONNECTIONS`` at a time, ``CONCURRENT`` joins, ``PER_MINUTE`` requests a minute from an
-  address (an IPv6 /64 counts as one): more get 429, and cost neither log nor Git nor a member anything.
+- At most ``CONNECTIONS`` at a time, ``PER_ADDRESS`` of them from an address (an IPv6 /64 counts as one), so
+  that slow ones of one address leave room for others; ``CONCURRENT`` joins, ``PER_MINUTE`` requests a minute
+  from an address: more get 429, and cost neither log nor Git nor a member anything.
 - Answers are JSON; a refusal is ``{"error": {"code", "message", "expected", "got", "hint"}}``. What went
   wrong here, beyond the request, is told to this side's operator only.
 """
@@ -36,7 +37,7 @@ from reconciler.pipeline.ports import Report
 from reconciler.surfaces.cli.errors import error_dict
 
 HANDSHAKE, HEADERS, BODY, WHOLE = 10.0, 10.0, 10.0, 120.0  # seconds
-CONNECTIONS, CONCURRENT, PER_MINUTE = 256, 16, 30
+CONNECTIONS, PER_ADDRESS, CONCURRENT, PER_MINUTE = 256, 32, 16, 30
 MAX_ADDRESSES = 10_000
 _HTTP: dict[str, Any] = {
     "access_log": None, "keepalive_timeout": 0, "lingering_time": 2, "auto_decompress": False,
@@ -85,11 +86,14 @@ class _Connection(asyncio.Protocol):
         self._inner, self._live = inner, live
         self._timers: list[asyncio.TimerHandle] = []
         self._transport: asyncio.Transport | None = None
+        self._network = ""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)  # noqa: S101  what create_server gives
         self._transport = transport
-        if len(self._live) >= CONNECTIONS:
+        self._network = _network(str((transport.get_extra_info("peername") or [""])[0]))
+        alike = sum(one._network == self._network for one in self._live)
+        if len(self._live) >= CONNECTIONS or alike >= PER_ADDRESS:
             transport.abort()
             return
         self._live.add(self)

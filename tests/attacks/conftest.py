@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from attack_joins import front, world  # noqa: F401
 from attack_kit import Fleet
 from attack_members import a, all_planes, applied, b, prepared, proxy, shared_victim, synced  # noqa: F401
 

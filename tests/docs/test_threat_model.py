@@ -65,8 +65,23 @@ def test_every_row_is_whole(section: str) -> None:
         assert [code for code in wanted if code not in source] == [], name
 
 
+def test_every_row_about_joining_is_whole() -> None:
+    """An attack, codes that its test asks for, and one test: a file of attacks, or a function elsewhere."""
+    found = rows("Joining")
+    assert len(found) > 10
+    for attack, codes, test in found:
+        name, _, function = test.strip("`").partition("::")
+        source = (ROOT / "tests" / name if function else ATTACKS / name).read_text(encoding="utf-8")
+        _, _, body = source.partition(f"def {function}(") if function else ("", "", source)
+        body = body.partition("\n\n\n")[0] if function else body
+        wanted = re.findall(r"FW\d{4}", codes)
+        assert attack and body and wanted, test
+        assert [code for code in wanted if code not in body] == [], test
+
+
 def test_no_test_has_two_rows() -> None:
     tests = [row[3] for section in SECTIONS for row in rows(section)]
+    tests += [row[2] for row in rows("Joining")]
     assert len(tests) == len(set(tests))
 
 

@@ -4,12 +4,10 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-import fleet_files
 import pytest
 from e2e_proxy import Proxy
-from e2e_world import Fleet, Plane, manifest
-from git_fixtures import FleetRepo
-from join_world import World, free_port, unprepare
+from e2e_world import Fleet, Plane
+from join_world import World, making_world
 
 from reconciler.sandbox.local import Sandbox
 from reconciler.surfaces.provision import provision
@@ -64,17 +62,6 @@ def proxy(sandbox: Sandbox, planes: dict[str, Plane]) -> Iterator[Callable[[str]
 
 @pytest.fixture
 def world(sandbox: Sandbox, planes: dict[str, Plane], shared: Path, tmp_path: Path) -> Iterator[World]:
-    """A trusted fleet without members, promoted on the sandbox's primary; member-b was never prepared."""
-    own = tmp_path / "own"  # credentials of this fleet alone
-    own.mkdir()
-    (shared / "cache").mkdir(exist_ok=True)
-    (own / "cache").symlink_to(shared / "cache")
-    fleet = Fleet(FleetRepo(tmp_path), planes, own, tmp_path / "machine")
-    first = {"federation.yaml": fleet.federation(), "policies/rbac/viewer.yaml": fleet_files.role("viewer")}
-    fleet.trust(fleet.commit(first, manifest("settings", colour="blue")))
-    unprepare(planes["member-b"])
-    made = World(fleet, Plane(sandbox.members["primary"]), free_port())
-    made.promote()
-    yield made
-    unprepare(planes["member-b"])
-    provision(sandbox.members["member-b"], shared / "credentials")  # as the other tests expect it
+    """See ``making_world``."""
+    with making_world(sandbox, planes, shared, tmp_path) as made:
+        yield made

@@ -54,6 +54,7 @@ class Canned:
     status: int
     body: bytes = b'{"kind":"Status","status":"Failure","message":"no"}'
     content_type: str = "application/json"
+    location: str = ""  # where a redirect leads
 
 
 @dataclass(frozen=True)
@@ -152,7 +153,8 @@ class _Handler(BaseHTTPRequestHandler):
             case Forward() as action:
                 self._forward(body, action)
             case Canned() as action:
-                self._answer(action.status, action.content_type, action.body)
+                kind = action.content_type + (f"\r\nLocation: {action.location}" if action.location else "")
+                self._answer(action.status, kind, action.body)
             case Hang():
                 proxy.closing.wait(120)
                 self._cut()

@@ -9,19 +9,24 @@ import signal
 import socket
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import fleet_files
+import secret_scan
 import yaml
-from e2e_world import Fleet, Plane, until
+from e2e_world import Fleet, Plane, manifest, until
+from git_fixtures import FleetRepo
 
 from reconciler.audit.entry import Entry, JoinRefused
 from reconciler.pipeline.membership.promoting import require_primary
 from reconciler.pipeline.membership.tokens import url_of
+from reconciler.sandbox.local import Sandbox
 from reconciler.surfaces.membership import administrator_of
+from reconciler.surfaces.provision import provision
 
 LABELS = "owner=team,environment=test,tier=workload"
 OURS = ("federation-reconciler", "federation-reconciler-extra")
@@ -73,7 +78,7 @@ class World:
         )  # fmt: skip
         told = done.stdout + done.stderr
         if arguments[:2] == ("token", "create") and done.returncode == 0:
-            self.secrets.append(done.stdout.strip())
+            self.keep("join token", done.stdout.strip())
             told = done.stderr
         self.outputs.append(told)
         assert done.returncode == exits, (arguments, done.stdout, done.stderr)
@@ -110,6 +115,13 @@ class World:
             process.terminate()
             process.wait(30)
             self.outputs += endpoint.said
+            secret_scan.saw("".join(endpoint.said), "the output of fleetward serve")
+
+    def keep(self, kind: str, *secrets: str) -> None:
+        """Have these looked for, by ``scan`` and after the test."""
+        self.secrets += secrets
+        for secret in secrets:
+            secret_scan.learn(secret, kind)
 
     def entries(self) -> list[Entry]:
         return self.fleet.entries()
@@ -135,7 +147,7 @@ class World:
             "apiServers": [plane.member.url], "caBundle": admin.ca_bundle, "tlsServerName": "",
             "credential": self.credential(plane),
         }  # fmt: skip
-        self.secrets += [request["claim"], request["credential"]]
+        self.keep("claim or credential of a join", request["claim"], request["credential"])
         return request | change
 
     def credential(self, plane: Plane, account: str = "federation-reconciler") -> str:
@@ -153,7 +165,7 @@ class World:
         plane.send("POST", f"{RBAC}/clusterrolebindings", binding)
         spec = {"spec": {"expirationSeconds": 3600}}
         token = plane.must("POST", f"{space}/serviceaccounts/installer/token", spec)["status"]["token"]
-        self.secrets.append(token)
+        self.keep("administrator's token", token)
         return str(token)
 
     def allow_config_maps(self, plane: Plane) -> None:
@@ -187,6 +199,26 @@ class World:
                 if any(secret.encode() in data for secret in (*self.secrets, *filter(None, keys))):
                     found.append(str(path))
         return found
+
+
+@contextmanager
+def making_world(
+    sandbox: Sandbox, planes: Mapping[str, Plane], shared: Path, folder: Path
+) -> Iterator[World]:
+    """A trusted fleet without members, promoted on the sandbox's primary; member-b was never prepared."""
+    own = folder / "own"  # credentials of this fleet alone
+    own.mkdir()
+    (shared / "cache").mkdir(exist_ok=True)
+    (own / "cache").symlink_to(shared / "cache")
+    fleet = Fleet(FleetRepo(folder), planes, own, folder / "machine")
+    first = {"federation.yaml": fleet.federation(), "policies/rbac/viewer.yaml": fleet_files.role("viewer")}
+    fleet.trust(fleet.commit(first, manifest("settings", colour="blue")))
+    unprepare(planes["member-b"])
+    made = World(fleet, Plane(sandbox.members["primary"]), free_port())
+    made.promote()
+    yield made
+    unprepare(planes["member-b"])
+    provision(sandbox.members["member-b"], shared / "credentials")  # as the other tests expect it
 
 
 def _body_of(path: Path) -> str:
@@ -224,6 +256,7 @@ def kubeconfig(path: Path, plane: Plane, server: str, token: str) -> str:
         "users": [{"name": "x", "user": {"token": token}}],
         "contexts": [{"name": "x", "context": {"cluster": "x", "user": "x"}}],
     }  # fmt: skip
+    path.touch(mode=0o600)
     path.write_text(yaml.safe_dump(document))
     return str(path)
 

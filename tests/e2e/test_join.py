@@ -47,16 +47,18 @@ def test_from_a_token_to_a_member(world: World, b: Plane, tmp_path: Path) -> Non
     world.fleet.assert_log_whole()
     stored = world.fleet.settings.credentials / "joined" / "member-b.token"
     assert stored.stat().st_mode & 0o777 == 0o600
-    world.secrets.append(stored.read_text().strip())
+    world.keep("credential", stored.read_text().strip())
     assert world.scan(tmp_path) == []
 
 
 def test_a_leak_would_be_found(world: World, tmp_path: Path) -> None:
     token = world.token()
     assert world.scan(tmp_path) == []
-    (tmp_path / "machine" / "leak").write_text(f"x {token} x")
+    leak = tmp_path / "machine" / "leak"
+    leak.write_text(f"x {token} x")
     world.outputs.append(f"debug: {token}")
     assert len(world.scan(tmp_path)) == 2
+    leak.unlink()  # or tests/secret_scan.py would find it, too
 
 
 def test_who_is_primary_and_who_is_not(world: World) -> None:

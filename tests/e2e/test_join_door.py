@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import http.client
 import json
 import socket
-import ssl
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,70 +15,17 @@ from typing import Any
 import pytest
 from e2e_proxy import Proxy
 from e2e_world import Plane, until
+from join_asking import context, forged, parse, post, prepared, unsigned
 from join_world import RBAC, World, claims_of
 
 from reconciler.audit.log import Log
 from reconciler.errors import FleetwardError
 from reconciler.pipeline.membership.door import Door, DoorPorts
-from reconciler.pipeline.membership.request import JoinRequest, parse_request
 from reconciler.surfaces.membership import door_ports, token_key
 from reconciler.surfaces.wiring import clock
-from reconciler.trust.jointoken import Claims, TokenKey, at, issue
+from reconciler.trust.jointoken import TokenKey, at
 
 pytestmark = pytest.mark.real
-Answer = tuple[int, str]
-
-
-def context(world: World) -> ssl.SSLContext:
-    """As a client that pinned the CA."""
-    ca = (world.fleet.settings.state / "join" / "ca.pem").read_text().partition("-----BEGIN PRIVATE")[0]
-    return ssl.create_default_context(cadata=ca)
-
-
-def post(world: World, body: Any, path: str = "/v1/join") -> Answer:
-    """Status and code."""
-    connection = http.client.HTTPSConnection("127.0.0.1", world.port, timeout=60, context=context(world))
-    data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    try:
-        connection.request("POST", path, data, {"Content-Type": "application/json"})
-        response = connection.getresponse()
-        said = response.read()
-    finally:
-        connection.close()
-    world.outputs.append(said.decode())
-    return response.status, json.loads(said).get("error", {}).get("code", "")
-
-
-def prepared(plane: Plane) -> Plane:
-    """With the account and roles, as a join leaves them."""
-    from reconciler.member import enrol
-    from reconciler.surfaces.membership import administrator_of
-
-    async def prepare() -> None:
-        transport = administrator_of(str(plane.member.kubeconfig), None).transport()
-        try:
-            await enrol.prepare(transport)
-        finally:
-            await transport.close()
-
-    asyncio.run(prepare())
-    return plane
-
-
-def forged(world: World, token: str, key: TokenKey | None = None, **change: Any) -> str:
-    """A well-signed token with other claims than the one that was made."""
-    said = claims_of(token)
-    claims = Claims(
-        said["iss"], said["jti"], said["iat"], said["exp"], tuple(said["urls"]), said["pin"], said["cluster"]
-    )
-    made = issue(key or token_key(world.fleet.settings), replace(claims, **change))
-    world.secrets.append(made)
-    return made
-
-
-def unsigned(token: str) -> str:
-    head = base64.urlsafe_b64encode(b'{"alg":"none"}').decode().rstrip("=")
-    return f"{head}.{token.split('.')[1]}.AA"
 
 
 def test_tokens_that_do_not_hold(world: World, b: Plane, tmp_path: Any) -> None:
@@ -139,10 +83,6 @@ def test_two_endpoints_on_one_log_use_a_token_once(world: World, a: Plane, b: Pl
     refused = [answer for answer in answers if isinstance(answer, FleetwardError)]
     assert [error.code for error in refused] == ["FW1743"], answers
     assert world.kinds("token-used") == ["token-used"]
-
-
-def parse(body: dict[str, Any]) -> JoinRequest:
-    return parse_request(json.dumps(body).encode())
 
 
 def test_names_and_clusters_that_are_taken(world: World, a: Plane, b: Plane) -> None:
