@@ -72,9 +72,13 @@ class KeyFile:
 
     @contextmanager
     def rotating(self) -> Iterator[None]:
-        """Nobody seals anything. Raises SealKeyError."""
+        """Nobody seals anything; what killed processes left of a key file is gone after it. Raises
+        SealKeyError."""
         with self._locked(fcntl.LOCK_EX):
             yield
+            for left in self.path.parent.glob(f".{self.path.name}.*") if self.ours else ():
+                with _translated(left):
+                    left.unlink(missing_ok=True)
 
     def write(self, keys: Sequence[SealKey]) -> None:
         """Replace the whole file. Raises SealKeyError."""
