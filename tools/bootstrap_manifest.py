@@ -1,4 +1,4 @@
-"""Writes template/bootstrap/member.yaml from reconciler.member.bootstrap.
+"""Writes template/bootstrap/member.yaml and primary.yaml from reconciler.member.bootstrap.
 
 python -m tools.bootstrap_manifest            # write it
 python -m tools.bootstrap_manifest --check    # exit 1 when it is out of date
@@ -8,15 +8,21 @@ import sys
 
 import yaml
 
-from reconciler.member.bootstrap import bootstrap_objects
+from reconciler.member.bootstrap import bootstrap_objects, primary_objects
 from tools.generated import main
 
-TARGET = "template/bootstrap/member.yaml"
+MEMBER, PRIMARY = "template/bootstrap/member.yaml", "template/bootstrap/primary.yaml"
 _HEADER = """\
 # What a member needs before its first reconcile: kubectl apply -f member.yaml
 # Rights for further kinds: a ClusterRole of your own with the label
 # fleetward.io/aggregate-to-reconciler: "true" adds to federation-reconciler-extra, one with
 # fleetward.io/aggregate-to-viewer: "true" to what federation-viewer may read.
+# Made by tools/bootstrap_manifest.py; change reconciler/member/bootstrap.py instead.
+"""
+_PRIMARY_HEADER = """\
+# For the primary alone, after member.yaml, and only with `store: secrets` in federation.yaml: a namespace for
+# the credentials of clusters that join, and the reconciler's right to Secrets there and nowhere else.
+# kubectl apply -f primary.yaml
 # Made by tools/bootstrap_manifest.py; change reconciler/member/bootstrap.py instead.
 """
 
@@ -29,9 +35,16 @@ class _Plain(yaml.SafeDumper):
 
 
 def manifest() -> str:
-    """The file's contents."""
+    """The member's contents."""
     return _HEADER + yaml.dump_all(bootstrap_objects(), Dumper=_Plain, sort_keys=False, explicit_start=True)
 
 
+def primary_manifest() -> str:
+    """The primary's contents."""
+    objects = primary_objects()
+    return _PRIMARY_HEADER + yaml.dump_all(objects, Dumper=_Plain, sort_keys=False, explicit_start=True)
+
+
 if __name__ == "__main__":
-    sys.exit(main(TARGET, manifest, "make docs"))
+    stale = [main(MEMBER, manifest, "make docs"), main(PRIMARY, primary_manifest, "make docs")]
+    sys.exit(max(stale))

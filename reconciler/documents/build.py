@@ -48,6 +48,7 @@ def build_federation(document: Document) -> Federation:
         gate=_gate(spec.get("gate", {})),
         exec_commands=tuple(tuple(argv) for argv in credentials.get("execCommands", ())),
         token_life=_duration(credentials, "tokenLifetime", timedelta(hours=24)),
+        store=credentials.get("store", "files"),
         repository=spec.get("repository", ""),
         ref=spec.get("ref", DEFAULT_REF),
         primary=spec.get("primary", ""),

@@ -28,6 +28,7 @@ DEFAULT_REF = "refs/heads/main"
 
 Operator = Literal["In", "NotIn", "Exists", "DoesNotExist"]
 Mode = Literal["enforce", "observe"]
+CredentialStore = Literal["files", "secrets"]  # sealed files of this host; Secrets on the primary
 Method = Literal["kubeconfig", "secretRef", "clientCertificate", "tokenFile", "exec"]
 
 
@@ -183,6 +184,7 @@ class Federation:
     gate: GateSettings = GateSettings()
     exec_commands: tuple[tuple[str, ...], ...] = ()  # the only argv an exec credential may have
     token_life: timedelta = timedelta(hours=24)  # that renewed tokens are to have
+    store: CredentialStore = "files"  # where the credentials of members that join are kept
     repository: str = ""  # pinned URL; "" pins none
     ref: str = DEFAULT_REF
     primary: str = ""  # name of the Cluster that is the primary; "" is the reconciler's own surroundings

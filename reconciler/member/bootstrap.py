@@ -9,7 +9,9 @@
 - ``federation-viewer`` reads, for everything that only reads: Kubernetes' own ``view``, and what that leaves
   out of the kinds that fleetward compiles. ClusterRoles with the label ``fleetward.io/aggregate-to-viewer:
   "true"`` add to ``federation-viewer-extra``. Secrets are not among its rights.
-- The same as YAML: ``template/bootstrap/member.yaml``, made by ``tools/bootstrap_manifest.py``.
+- A primary that keeps other members' credentials in Secrets has them in a namespace of their own, and only
+  there may its account touch Secrets (``primary_objects``).
+- The same as YAML: ``template/bootstrap/*.yaml``, made by ``tools/bootstrap_manifest.py``.
 
 >>> [item["kind"] for item in bootstrap_objects()][:3]
 ['Namespace', 'ServiceAccount', 'ClusterRole']
@@ -23,6 +25,8 @@ from reconciler.member.rights import Right, rights_of
 from reconciler.model import MEMBER_NAMESPACE, RECONCILER_USER, Json
 
 VIEWER = "federation-viewer"
+PRIMARY_NAMESPACE = "fleetward-system"  # on the primary: other members' credentials, and nothing else
+STORE = "federation-credentials"
 LABEL_AGGREGATE_VIEW = "fleetward.io/aggregate-to-viewer"
 ACCOUNT = RECONCILER_USER.rpartition(":")[2]
 EXTRA, VIEWER_EXTRA = f"{ACCOUNT}-extra", f"{VIEWER}-extra"
@@ -79,6 +83,20 @@ def _viewer_objects() -> list[dict[str, Json]]:
     ]  # fmt: skip
 
 
+def primary_objects() -> list[dict[str, Json]]:
+    """What the primary needs beside that for ``store: secrets``: a namespace of its own for the Secrets, and
+    the right to them there and nowhere else."""
+    subject = _subject(RECONCILER_USER)
+    return [
+        _object("v1", "Namespace", PRIMARY_NAMESPACE),
+        _object(f"{_RBAC}/v1", "Role", STORE, PRIMARY_NAMESPACE, rules=_STORE_RULES),
+        _object(
+            f"{_RBAC}/v1", "RoleBinding", STORE, PRIMARY_NAMESPACE, subjects=[subject],
+            roleRef={"apiGroup": _RBAC, "kind": "Role", "name": STORE},
+        ),
+    ]  # fmt: skip
+
+
 def needed_rights() -> Iterator[Right]:
     """Every right that the reconciler's roles give."""
     for rules, namespace in ((_RULES, ""), (_RECORD_RULES, MEMBER_NAMESPACE)):
@@ -124,6 +142,7 @@ _RULES = [
         _VERBS,
     ),
 ]
+_STORE_RULES = [_rule([""], ["secrets"], ["get", "create", "update", "delete"])]
 _RECORD_RULES = [
     _rule([""], ["configmaps"], ["get", "list", "create", "update", "delete"]),
     _token_rule(ACCOUNT, VIEWER),  # its own, so that it can renew them, and those of its reading half

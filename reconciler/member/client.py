@@ -32,11 +32,14 @@ from reconciler.member.credentials import credential_source
 from reconciler.member.discovery import Kinds
 from reconciler.member.health import Health
 from reconciler.member.identity import Identity, identify
-from reconciler.member.inspect import health_of, read_secret
+from reconciler.member.inspect import health_of
 from reconciler.member.limits import Limits
-from reconciler.member.login import CredentialSource, Host, SecretReader
+from reconciler.member.login import CredentialSource, Host
 from reconciler.member.parent import Parent, declare, write_record
 from reconciler.member.renewal import Announce, Renewal, Standing, renew
+from reconciler.member.seal_keys import KeyFile
+from reconciler.member.secret_slot import ApiSecrets
+from reconciler.member.slots import OpenSecrets
 from reconciler.member.token_request import Account, Issued, request_token
 from reconciler.member.transport import Transport
 from reconciler.model import (
@@ -237,10 +240,11 @@ class Member:
         async with self._operation():
             return await health_of(self._client, desired)
 
-    async def secret(self, namespace: str, name: str) -> Mapping[str, bytes]:
-        """A Secret's data here, decoded: the ``SecretReader`` of a primary. Raises MemberError."""
+    @asynccontextmanager
+    async def secrets(self) -> AsyncIterator[ApiSecrets]:
+        """The Secrets here, of a primary: other members' credentials. Raises MemberError."""
         async with self._operation():
-            return await read_secret(self._client.transport, namespace, name)
+            yield ApiSecrets(self._client.transport)
 
     async def examine(self, desired: Desired, seen: Seen, *, clock: Clock, bounds: Bounds) -> None:
         """What is wrong with the member and the way to it, into ``seen``; ``desired`` has the guard in it.
@@ -277,19 +281,20 @@ class Member:
 
 def connect(
     cluster: documents.Cluster, federation: documents.Federation, credentials: Path,
-    public_keys: Sequence[bytes], *, signer: Signer | None = None, read_secret: SecretReader | None = None,
-    environment: Mapping[str, str] | None = None, clock: Clock | None = None,
-    report: Callable[[str], None] | None = None, viewer: bool = False,
+    public_keys: Sequence[bytes], *, signer: Signer | None = None, open_secrets: OpenSecrets | None = None,
+    seal_keys: KeyFile | None = None, environment: Mapping[str, str] | None = None,
+    clock: Clock | None = None, report: Callable[[str], None] | None = None, viewer: bool = False,
 ) -> Member:  # fmt: skip
     """The member of a registration, with the federation's limits; connects when it is first used.
 
-    ``credentials`` is the host's credentials directory; ``signer`` is needed to apply, ``read_secret`` for
-    a ``secretRef``, ``environment`` is what exec commands get. ``viewer``: with the
-    viewer's credentials, if there are any. Raises ExecRefusedError.
+    ``credentials`` is the host's credentials directory; ``signer`` is needed to apply, ``open_secrets`` for
+    a ``secretRef``, ``seal_keys`` for sealed token files, ``environment`` is what exec commands get.
+    ``viewer``: with the viewer's credentials, if there are any. Raises ExecRefusedError.
     """
     host = Host(
-        credentials, clock or _now, tuple(federation.exec_commands), dict(environment or {}), read_secret
-    )
+        credentials, clock or _now, tuple(federation.exec_commands), dict(environment or {}), open_secrets,
+        seal_keys,
+    )  # fmt: skip
     limits = Limits(
         request_timeout=federation.limits.request_timeout, apply_timeout=federation.limits.apply_timeout
     )

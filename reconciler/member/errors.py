@@ -99,6 +99,37 @@ CODES: dict[str, tuple[str, str]] = {
         "name another file with --out, or remove the one that is damaged",
     ),
     "FW1767": ("nobody confirmed that an admin credential is wanted", "run it at a terminal, or pass --yes"),
+    "FW1790": (
+        "there is no key that opens sealed credentials",
+        "put the key back from where it was kept, or name it in FLEETWARD_CREDENTIALS_KEY; if it is lost,"
+        " take the sealed files away and give the members new credentials",
+    ),
+    "FW1791": (
+        "the key of sealed credentials cannot be used",
+        "make its mode 0600 and its content the lines that it was made with; see docs/credentials.md",
+    ),
+    "FW1792": (
+        "a credential is sealed with another key",
+        "add that key as another line to the key file, then run `fleetward key credentials --rotate`; if it"
+        " is lost, take the file away and give the member a new credential",
+    ),
+    "FW1793": (
+        "a credential's Secret cannot be written",
+        "kubectl apply -f template/bootstrap/primary.yaml on the primary; for a Secret in another namespace"
+        " grant get and update there",
+    ),
+    "FW1794": (
+        "the Secret for a member's credential is there and was made by somebody else",
+        "find out whose it is; then rename it, delete it, or give it the label that the message names",
+    ),
+    "FW1795": (
+        "a sealed credential is damaged, or was put in another file's place",
+        "put the file back from a backup, or take it away and give the member a new credential",
+    ),
+    "FW1796": (
+        "another run replaced the credential at the same time",
+        "nothing to do: what that run put there is in use",
+    ),
 }
 
 
@@ -357,3 +388,45 @@ class UnconfirmedError(MemberError):
     """An admin credential was asked for, and nobody said yes."""
 
     code = "FW1767"
+
+
+class SealKeyMissingError(MemberError):
+    """There is no key file for sealed credentials."""
+
+    code = "FW1790"
+
+
+class SealKeyError(MemberError):
+    """The key file is readable by others, malformed, or in use by another process."""
+
+    code = "FW1791"
+
+
+class WrongSealKeyError(MemberError):
+    """None of our keys sealed this credential."""
+
+    code = "FW1792"
+
+
+class SecretWriteError(MemberError):
+    """The primary does not let us write a credential's Secret."""
+
+    code = "FW1793"
+
+
+class StoreError(MemberError):
+    """A Secret in the place of a member's credential that we did not make."""
+
+    code = "FW1794"
+
+
+class DamagedSealError(MemberError):
+    """A sealed credential that was cut, altered or moved, or is of an unknown version."""
+
+    code = "FW1795"
+
+
+class SlotLostError(MemberError):
+    """Another run replaced the credential at the same time."""
+
+    code = "FW1796"

@@ -1,8 +1,7 @@
-"""Reads beside the hot path: health of what has a status, and a Secret for other members' credentials."""
+"""Reads beside the hot path: health of what has a status."""
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from urllib.parse import quote
 
@@ -11,7 +10,7 @@ from reconciler.member.concurrent import together
 from reconciler.member.connection import Client
 from reconciler.member.discovery import BUILT_IN, Kind
 from reconciler.member.health import Health, status_of
-from reconciler.member.transport import Request, Transport, expecting
+from reconciler.member.transport import Request, expecting
 from reconciler.model import APPLYSET_ID, LABEL_PART_OF, Desired, ObjectRef
 
 # Built-in kinds that never tell anything by their status; kinds from CRDs may.
@@ -50,12 +49,3 @@ async def _of_kind(client: Client, kind: Kind) -> Mapping[ObjectRef, Health]:
             body = {**item, "kind": kind[1], "apiVersion": f"{kind[0]}/{resource.version}".lstrip("/")}
             found[ObjectRef(*kind, metadata.get("namespace", ""), metadata["name"])] = status_of(body)
     return found
-
-
-async def read_secret(transport: Transport, namespace: str, name: str) -> Mapping[str, bytes]:
-    """A Secret's data, decoded."""
-    path = BUILT_IN["", "Secret"].path(namespace, name)
-    answer = await transport.send(Request("GET", path))
-    with expecting("a Secret"):
-        data = answer.json().get("data") or {}
-        return {key: base64.b64decode(value) for key, value in data.items()}

@@ -10,16 +10,17 @@ Login()
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from reconciler.member import errors
+from reconciler.member.seal_keys import KeyFile
+from reconciler.member.slots import OpenSecrets
 from reconciler.model import Clock
 
 MAX_FILE = 1 << 20  # bytes
-SecretReader = Callable[[str, str], Awaitable[Mapping[str, bytes]]]  # (namespace, name) -> data, decoded
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +48,13 @@ class Host:
     clock: Clock
     allowed_exec: Sequence[tuple[str, ...]] = ()
     environment: Mapping[str, str] = field(default_factory=dict)  # for exec commands
-    read_secret: SecretReader | None = None
+    open_secrets: OpenSecrets | None = None  # of the primary, for ``secretRef``
+    seal_keys: KeyFile | None = None  # of sealed token files
 
 
 async def read(directory: Path, relative: str) -> bytes:
     """The bytes of a file below ``directory``, at most 1 MiB. Raises CredentialError."""
-    return await asyncio.to_thread(_read, directory, relative)
+    return await asyncio.to_thread(read_file, directory, relative)
 
 
 def resolved(directory: Path, relative: str) -> Path:
@@ -75,7 +77,8 @@ def _unreadable(relative: str, error: Exception) -> errors.CredentialError:
     return refused(relative, "a readable file", reason)
 
 
-def _read(directory: Path, relative: str) -> bytes:
+def read_file(directory: Path, relative: str) -> bytes:
+    """As ``read``, here and now."""
     real = resolved(directory, relative)
     try:
         with real.open("rb") as file:

@@ -1,16 +1,16 @@
-"""A credential that renews itself: a service account token in a file, before it ends.
+"""A credential that renews itself: a service account token in a file or a Secret, before it ends.
 
 1. facts     of the token in use: when it was made, when it ends; renewed when less than a third is left
 2. whoami    the API server says which account that is
-3. claim     the file, so that two runs do not renew it at once
+3. claim     its place, so that two runs do not renew it at once (``slots``)
 4. request   a TokenRequest for that very account: same audiences, the wanted life
 5. verify    one request with the new token: it is the same account's
-6. stage     the new token on disk, beside the old one
+6. stage     the new token, durable, beside the old one
 7. announce  the caller logs it; a log that cannot be written leaves everything as it was
-8. publish   one rename
+8. publish   one rename, or one update
 
-Until the last step the old token is in the file, after it the new one, and both are valid: killing the run at
-any point loses nothing. What goes wrong is told as ``Standing.error`` and never stops the run; only what
+Until the last step the old token is in its place, after it the new one, and both are valid: killing the run
+at any point loses nothing. What goes wrong is told as ``Standing.error`` and never stops the run; only what
 ``announce`` raises does.
 """
 
@@ -23,10 +23,9 @@ from datetime import UTC, datetime, timedelta
 
 from reconciler.errors import MemberError
 from reconciler.member import errors
-from reconciler.member.credentials import TokenFile
 from reconciler.member.identity import whoami
 from reconciler.member.login import CredentialSource, Login
-from reconciler.member.token_file import Slot, claimed
+from reconciler.member.slots import Replaceable, Slot
 from reconciler.member.token_request import Account, Issued, account_of, request_token
 from reconciler.member.tokens import TokenFacts, facts_of, is_due
 from reconciler.member.transport import Transport
@@ -80,14 +79,16 @@ async def renew(work: Renewal) -> Standing:
         expires = facts.expires
         if not facts.due(work.now):
             return Standing(expires)
-        if not isinstance(work.source, TokenFile) or facts.bound[0] in ("pod", "node"):
+        if not isinstance(work.source, Replaceable) or facts.bound[0] in ("pod", "node"):
             raise _not_ours(facts)
         return await _renew(work, work.source, login.token, facts)
+    except errors.SlotLostError:
+        return Standing(expires)
     except MemberError as error:
         return Standing(expires, error=str(error))
 
 
-async def _renew(work: Renewal, source: TokenFile, token: str, facts: TokenFacts) -> Standing:
+async def _renew(work: Renewal, source: Replaceable, token: str, facts: TokenFacts) -> Standing:
     # 2. Who am I?
     try:
         async with asyncio.timeout(work.patience.total_seconds()):
@@ -97,8 +98,8 @@ async def _renew(work: Renewal, source: TokenFile, token: str, facts: TokenFacts
     account = account_of(username)
     if account is None:
         raise _not_ours(facts)
-    # 3. Claim the file.
-    with claimed(source.directory, source.path, token) as slot:
+    # 3. Claim its place.
+    async with source.claim(token) as slot:
         if slot is None:
             return Standing(facts.expires)
         return await _replace(work, slot, facts, account, username)
@@ -113,11 +114,11 @@ async def _replace(work: Renewal, slot: Slot, facts: TokenFacts, account: Accoun
     except TimeoutError as error:
         raise _slow() from error
     # 6. Stage.
-    await asyncio.to_thread(slot.stage, new.token)
+    await slot.stage(new.token)
     # 7. Announce.
     await work.announce(new)
     # 8. Publish.
-    await asyncio.to_thread(slot.publish)
+    await slot.publish()
     return Standing(new.expires, renewed=True)
 
 
@@ -171,7 +172,7 @@ def _not_ours(facts: TokenFacts | None) -> errors.NotRenewableError:
         got = f"a token bound to {facts.bound[0]} {facts.bound[1]}"
     return errors.NotRenewableError(
         "the credential ends soon, and fleetward cannot renew it",
-        expected="a service account token in a tokenFile",
+        expected="a service account token in a tokenFile or a Secret's key `token`",
         got=got,
         hint=errors.CODES[errors.NotRenewableError.code][1],
     )

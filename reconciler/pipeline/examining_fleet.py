@@ -17,6 +17,7 @@ from pathlib import Path
 from reconciler.audit.view import LogView
 from reconciler.errors import FleetwardError
 from reconciler.member.diagnosis.results import Bounds, Grade, Result, failed, failed_by, ok, skipped
+from reconciler.member.seal_keys import KeyFile
 from reconciler.pipeline import examining_host as host
 from reconciler.pipeline import examining_log as log
 from reconciler.pipeline.accepting import require_initialized
@@ -43,6 +44,7 @@ class HostPorts:
     find_opa: Callable[[], Path]
     open_checks: Callable[[], CheckPorts]
     open_log: Callable[[], LogView | None]
+    seal_keys: KeyFile | None = None  # of sealed credentials
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,7 @@ def _of_host(ports: HostPorts) -> list[Result]:
         host.folder_result(ports.state),
         host.key_result(ports.key_file, ports.key_elsewhere),
         host.credentials_result(ports.credentials),
+        host.sealed_result(ports.credentials, ports.seal_keys),
         host.git_result(),
         host.opa_result(ports.find_opa, ports.opa_version),
         log.space_result(ports.log_folder),

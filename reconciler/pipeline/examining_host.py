@@ -6,6 +6,7 @@ whoever else may write the state can replace what a run believes, whoever may re
 
 from __future__ import annotations
 
+import itertools
 import os
 import stat
 import subprocess
@@ -16,6 +17,10 @@ from pathlib import Path
 from reconciler.errors import FleetwardError
 from reconciler.member.diagnosis.results import Result, failed, failed_by, ok, skipped, warning
 from reconciler.member.errors import CODES
+from reconciler.member.login import token_of
+from reconciler.member.resealing import sealed_files
+from reconciler.member.seal_keys import KeyFile
+from reconciler.member.token_file import read_token
 
 
 class HostCheck(StrEnum):
@@ -24,6 +29,7 @@ class HostCheck(StrEnum):
     STATE = "state.folder"
     KEY = "state.key"
     CREDENTIALS = "credentials.files"
+    SEALED = "credentials.sealed"
     GIT = "program.git"
     OPA = "program.opa"
     REPOSITORY = "repository.fetch"
@@ -93,6 +99,27 @@ def credentials_result(folder: Path) -> Result:
         return failed(check, expected, found, CODES["FW1736"][1], code="FW1736", where=str(folder))
     hidden = f"; {len(open_files)} hidden by a folder's mode alone" if open_files else ""
     return ok(check, expected, f"{looked} files{hidden}", str(folder))
+
+
+def sealed_result(folder: Path, keys: KeyFile | None) -> Result:
+    """The sealed credentials: the key is ours alone, and opens every one of them."""
+    check, expected = HostCheck.SEALED, "sealed files that the key opens"
+    key = str(keys.path) if keys else ""
+    looked = 0
+    try:
+        files = sealed_files(folder) if folder.is_dir() else ()
+        for path in itertools.islice(files, _MOST_FILES):
+            looked += 1
+            token = read_token(folder, str(path.relative_to(folder.resolve())), keys)
+            token_of(token, path.name)
+        if not looked and (keys is None or not keys.path.exists()):
+            return skipped(check, "nothing is sealed here", str(folder))
+        if keys and not looked:
+            keys.load()
+    except FleetwardError as error:
+        return failed_by(check, error, expected, error.where or key)
+    more = " (there may be more)" if looked == _MOST_FILES else ""
+    return ok(check, expected, f"{looked} files{more}", key)
 
 
 def _reachable(folder: Path) -> bool:

@@ -15,12 +15,12 @@ from reconciler.pipeline.run import Deployment
 
 
 async def viewer_renewed(run: Deployment, cluster: Cluster, uid: str) -> Standing:
-    """The viewer's token, which it renews by itself; only a file of this host is anything to renew.
+    """The viewer's token, which it renews by itself, if it is in a file of this host or a Secret.
 
     Raises AuditError.
     """
     credentials = cluster.viewer_credentials
-    if credentials is None or credentials.method != "tokenFile":
+    if credentials is None or credentials.method not in ("tokenFile", "secretRef"):
         return UNKNOWN
     async with run.members.view(cluster, run.checked.read_fleet) as viewer:
         return await renewed(run, cluster, viewer, uid, CredentialRole.VIEWER)

@@ -40,6 +40,7 @@ class ExaminingWiring(Wiring):
             find_opa=lambda: binaries.find("opa"),
             open_checks=self.checks,
             open_log=self._log_if_known,
+            seal_keys=settings.seal_keys,
         )
 
     def examines(self) -> ExaminePorts:

@@ -2,20 +2,19 @@
 
 Rules:
 - Keys and credentials are files of mode 0600, durable before the log or the repository speaks of them.
-- A member's credential is ``CREDENTIALS/joined/<name>.token``, replaced as a whole.
+- Where a member's credential is kept is ``stores``'.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import os
-import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reconciler.errors import SettingsError
 from reconciler.surfaces.settings import Settings
 
 if TYPE_CHECKING:
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from reconciler.trust.jointoken import TokenKey
     from reconciler.trust.pinned import EndpointAuthority
 
-JOINED = "joined"
 _MAX_FILE = 64 << 10  # bytes
 _EXEC = ("PATH", "HOME", "USER", "LANG")  # what a kubeconfig's exec command gets
 
@@ -65,34 +63,6 @@ def _save(path: Path, secret: bytes) -> None:
         save_private(path, secret)
 
 
-def store_credential(settings: Settings, name: str, credential: str) -> str:
-    """Keep a member's bearer token; its path below the credentials folder. Raises SettingsError."""
-    folder = settings.credentials / JOINED
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{name}.")  # mode 0600
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(credential.encode("ascii") + b"\n")
-                file.flush()
-                os.fsync(handle)
-            Path(temporary).replace(folder / f"{name}.token")
-        finally:
-            Path(temporary).unlink(missing_ok=True)
-        _sync(folder)
-    except OSError as error:
-        raise SettingsError(
-            "the credential cannot be stored", got=error.strerror or "", where=str(folder)
-        ) from error
-    return f"{JOINED}/{name}.token"
-
-
-def _sync(folder: Path) -> None:
-    from reconciler.trust.keys import sync_folder
-
-    sync_folder(folder)
-
-
 def require_keys(settings: Settings, state: LogState) -> tuple[Primary, TokenKey, EndpointAuthority]:
     """The primary, with the keys that the log names. Raises PrimaryError, KeyFileError."""
     from reconciler.pipeline.membership.promoting import require_primary
@@ -116,16 +86,17 @@ def door_ports(wiring: Wiring, key: TokenKey, *, loopback: bool) -> DoorPorts:
     """Everything that the door needs, from the settings."""
     from reconciler.pipeline.membership.door import DoorPorts
     from reconciler.pipeline.membership.tokens import issuer_of
+    from reconciler.surfaces.stores import store
     from reconciler.surfaces.wiring import actor, clock
 
-    settings, signer = wiring.settings, wiring.key()
+    signer = wiring.key()
     return DoorPorts(
         open_log=lambda: wiring.log(signer),
         repository=wiring.repository(),
         issuer=issuer_of(wiring.log(signer).state()),
         token_key=key.public,
         signer=signer,
-        store=lambda name, credential: store_credential(settings, name, credential),
+        store=partial(store, wiring),
         clock=clock,
         actor=actor(),
         report=wiring.report,

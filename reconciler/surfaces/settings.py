@@ -13,6 +13,7 @@ Linux); the state of each fleet has a folder of its own, named after the reposit
 | AWS_... | how that bucket is reached; see ``audit/s3_access.py`` | as the AWS tools have them |
 | FLEETWARD_SIGNING_KEY | the reconciler's private key: PEM text, or a PKCS#11 URI | the file in STATE |
 | FLEETWARD_PIN | the PIN of that URI's token, where it names no pin-source | none |
+| FLEETWARD_CREDENTIALS_KEY | the file with the key of sealed credentials | systemd's, else STATE |
 | FLEETWARD_PUBLIC_KEY | the log's public key, or a file of some, to read without the private one | STATE |
 """
 
@@ -24,11 +25,18 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from platformdirs import user_cache_path, user_state_path
 
+if TYPE_CHECKING:
+    from reconciler.member.seal_keys import KeyFile
+
 GIT_LOG = "git"
 S3_LOG = "s3:"  # what a location in a bucket begins with
+SYSTEMD_KEY = (
+    "fleetward-credentials-key"  # the name of systemd's credential with the key of sealed credentials
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +52,7 @@ class Settings:
     public_key: str = ""  # a vkey or a file of vkeys; "" reads the file in state
     pin: str = field(default="", repr=False)
     aws: Mapping[str, str] = field(default_factory=dict, repr=False)  # AWS_... variables, with secrets
+    credentials_key: str = ""  # the file with the key of sealed credentials; "" is ours in state
 
     @property
     def key_file(self) -> Path:
@@ -54,6 +63,14 @@ class Settings:
     def public_file(self) -> Path:
         """Its public key, as a vkey."""
         return self.state / "reconciler.pub"
+
+    @property
+    def seal_keys(self) -> KeyFile:
+        """The key of sealed credentials: ours, unless another file was named."""
+        from reconciler.member.seal_keys import KeyFile
+
+        path = Path(self.credentials_key) if self.credentials_key else self.state / "credentials.key"
+        return KeyFile(path, self.state / "credentials.lock", ours=not self.credentials_key)
 
     @property
     def token_file(self) -> Path:
@@ -86,7 +103,15 @@ def resolve(flags: Mapping[str, str | None], environment: Mapping[str, str] = os
         public_key=environment.get("FLEETWARD_PUBLIC_KEY", ""),
         pin=environment.get("FLEETWARD_PIN", ""),
         aws={name: value for name, value in environment.items() if name.startswith("AWS_")},
+        credentials_key=environment.get("FLEETWARD_CREDENTIALS_KEY", "") or _by_systemd(environment),
     )
+
+
+def _by_systemd(environment: Mapping[str, str]) -> str:
+    """The key that the service manager gives (systemd.exec(5), LoadCredential=), "" for none."""
+    folder = environment.get("CREDENTIALS_DIRECTORY", "")
+    path = Path(folder) / SYSTEMD_KEY
+    return str(path) if folder and path.exists() else ""
 
 
 def fleet_id(repo: str) -> str:

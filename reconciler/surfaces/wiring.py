@@ -8,8 +8,8 @@ from __future__ import annotations
 import getpass
 import os
 import socket
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from reconciler.documents import Cluster, Fleet, GateSettings
     from reconciler.gate import Gates, GateSource
     from reconciler.member.client import Member
+    from reconciler.member.secret_slot import ApiSecrets
     from reconciler.pipeline.ports import CheckPorts, MemberPorts, WritePorts
     from reconciler.repository import Repository
     from reconciler.surfaces.cache import FileCache
@@ -183,6 +184,20 @@ class Wiring:
 
         return DirectoryStore(Path(self.settings.log))
 
+    def accepted_fleet(self) -> Fleet:
+        """The accepted commit's fleet, as far as it loads. Raises UninitializedError, SettingsError."""
+        from reconciler.documents import load
+        from reconciler.pipeline.accepting import require_initialized
+        from reconciler.surfaces.cache import FileCache
+
+        repository = self.repository()
+        commit = require_initialized(self.log_view().state(), repository)
+        with FileCache(self.settings.cache) as cache:
+            fleet = load(repository.snapshot(commit), cache=cache).fleet
+        if fleet is None:
+            raise SettingsError("the accepted commit has no usable federation.yaml", where=f"commit {commit}")
+        return fleet
+
     def _connect(self, cluster: Cluster, fleet: Fleet, *, viewer: bool = False) -> Member:
         from reconciler.member.client import connect
 
@@ -192,24 +207,27 @@ class Wiring:
             self.settings.credentials,
             self.believed_keys(),
             signer=self._key,  # there once ``writes`` asked for it
-            read_secret=partial(self._read_secret, fleet),
+            open_secrets=partial(self.open_secrets, fleet),
+            seal_keys=self.settings.seal_keys,
             environment={name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
             clock=clock,
             report=lambda line: self.report(f"{cluster.name}: {line}"),
             viewer=viewer,
         )
 
-    async def _read_secret(self, fleet: Fleet, namespace: str, name: str) -> Mapping[str, bytes]:
-        """A Secret on the primary, which has to have credentials of another kind itself."""
+    @asynccontextmanager
+    async def open_secrets(self, fleet: Fleet) -> AsyncIterator[ApiSecrets]:
+        """The Secrets of the primary, which has to have credentials of another kind itself."""
         primary = next((c for c in fleet.clusters if c.name == fleet.federation.primary), None)
         if primary is None or primary.credentials.method == "secretRef":
             raise SettingsError(
-                "a credential is in a Secret, but there is no primary to read it from",
-                where=f"Secret {namespace}/{name}",
-                hint="set spec.primary in federation.yaml to a cluster with credentials of another kind",
+                "a credential is in a Secret, but there is no primary that has it",
+                expected="spec.primary names a registered cluster with credentials of another kind",
+                got=f"{primary.name} with a secretRef" if primary else fleet.federation.primary or "none",
+                hint="set spec.primary in federation.yaml to such a cluster",
             )
-        async with self._connect(primary, fleet) as member:
-            return await member.secret(namespace, name)
+        async with self._connect(primary, fleet) as member, member.secrets() as secrets:
+            yield secrets
 
 
 @contextmanager

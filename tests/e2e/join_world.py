@@ -194,7 +194,7 @@ class World:
         found = [line for line in self.outputs if any(secret in line for secret in self.secrets)]
         keys = [_body_of(path) for name in allowed for path in root.rglob(name)]
         for path in root.rglob("*"):
-            if path.is_file() and path.name not in allowed and path.parent.name != "joined":
+            if path.is_file() and path.name not in allowed:
                 data = path.read_bytes()
                 if any(secret.encode() in data for secret in (*self.secrets, *filter(None, keys))):
                     found.append(str(path))

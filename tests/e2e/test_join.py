@@ -14,11 +14,19 @@ from e2e_proxy import FORWARD, Action, Forward, Proxy, Seen
 from e2e_world import Plane, until
 from join_world import World, kubeconfig
 
+from reconciler.member.seal_keys import KeyFile
+from reconciler.member.token_file import read_token
 from reconciler.pipeline.run import MemberState
 from reconciler.trust.keys import load
 from reconciler.trust.sshsig import public_key_text
 
 pytestmark = pytest.mark.real
+
+
+def stored_as(name: str, world: World) -> tuple[Path, str, KeyFile]:
+    """Where the primary keeps a member's token, and what opens it."""
+    settings = world.fleet.settings
+    return settings.credentials, f"joined/{name}.token", settings.seal_keys
 
 
 def test_from_a_token_to_a_member(world: World, b: Plane, tmp_path: Path) -> None:
@@ -47,7 +55,7 @@ def test_from_a_token_to_a_member(world: World, b: Plane, tmp_path: Path) -> Non
     world.fleet.assert_log_whole()
     stored = world.fleet.settings.credentials / "joined" / "member-b.token"
     assert stored.stat().st_mode & 0o777 == 0o600
-    world.keep("credential", stored.read_text().strip())
+    world.keep("credential", read_token(*stored_as("member-b", world)).decode().strip())
     assert world.scan(tmp_path) == []
 
 

@@ -4,6 +4,8 @@ import base64
 import hashlib
 import json
 import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,7 @@ from reconciler.member.lists import parse_list
 from reconciler.member.login import Host, Login
 from reconciler.member.phases import needs, stage, staged
 from reconciler.member.record import PART, decode, encode, parts_of
+from reconciler.member.slots import StoredSecret
 from reconciler.member.status import refusal
 from reconciler.model import ClusterName, Desired, ObjectRef, Record, Recorded
 
@@ -346,11 +349,16 @@ async def test_a_secret_on_the_primary(tmp_path: Path) -> None:
         "empty": {},
     }
 
-    async def read(namespace: str, name: str) -> dict[str, bytes]:
-        assert namespace == "federation-system"
-        return secrets[name]
+    class Primary:
+        async def read(self, namespace: str, name: str) -> StoredSecret:
+            assert namespace == "federation-system"
+            return StoredSecret(secrets[name])
 
-    host = Host(tmp_path, lambda: datetime.now(UTC), read_secret=read)
+    @asynccontextmanager
+    async def primary() -> AsyncIterator[Any]:
+        yield Primary()
+
+    host = Host(tmp_path, lambda: datetime.now(UTC), open_secrets=primary)
     sources = {n: credential_source(Credentials("secretRef", secret_name=n), host) for n in secrets}
 
     assert await sources["token"].load() == await sources["config"].load() == Login(token="abc")

@@ -19,7 +19,7 @@ Rules:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -32,7 +32,7 @@ from reconciler.member.addresses import Resolver
 from reconciler.member.callback import Applicant, look_at
 from reconciler.member.enrol import fingerprint
 from reconciler.member.identity import Identity
-from reconciler.model import Clock, Signer
+from reconciler.model import Clock, Json, Signer
 from reconciler.pipeline.membership import registration as registering
 from reconciler.pipeline.membership.refusals import Refusals
 from reconciler.pipeline.membership.refused import (
@@ -57,7 +57,8 @@ T = TypeVar("T")
 class DoorPorts:
     """What the door needs. ``open_log`` gives the log as it is now, for writing.
 
-    ``store`` keeps a member's credential and gives its path below the credentials folder; it may be repeated.
+    ``store`` keeps a member's credential and gives ``spec.credentials`` of its registration; it may be
+    repeated.
     ``loopback`` allows members on this very machine.
     """
 
@@ -66,7 +67,7 @@ class DoorPorts:
     issuer: str  # of tokens
     token_key: bytes  # SubjectPublicKeyInfo, DER
     signer: Signer
-    store: Callable[[str, str], str]
+    store: Callable[[str, str], Mapping[str, Json]]
     clock: Clock
     actor: str
     report: Report
@@ -144,10 +145,10 @@ class Door:
         # 5. The token is used.
         token, now = self._use(request, claims, identity)
         # 6. The credential.
-        path = self.ports.store(request.name, request.credential)
+        credentials = self.ports.store(request.name, request.credential)
         # 7. The proposal.
         labels = dict(label.split("=", 1) for label in token.labels)
-        content = registering.registration(request, labels, identity.version, path)
+        content = registering.registration(request, labels, identity.version, credentials)
         branch = registering.branch_of(request.name)
         commit = self._propose(request.name, content, now)
         # 8. The join.

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import yaml
 
 from reconciler.audit.state import LogState
-from reconciler.model import API_VERSION
+from reconciler.model import API_VERSION, Json
 from reconciler.pipeline.membership.refused import ClusterKnownError, NameTakenError
 from reconciler.pipeline.membership.request import JoinRequest
 from reconciler.repository import Repository
@@ -49,14 +49,16 @@ def path_of(name: str) -> str:
     return f"{FOLDER}{name}.yaml"
 
 
-def registration(request: JoinRequest, labels: Mapping[str, str], version: str, token_file: str) -> bytes:
-    """The file's bytes; ``version`` is the API server's ("v1.36.3")."""
+def registration(
+    request: JoinRequest, labels: Mapping[str, str], version: str, credentials: Mapping[str, Json]
+) -> bytes:
+    """The file's bytes; ``version`` is the API server's ("v1.36.3"), ``credentials`` the spec's."""
     spec: dict[str, object] = {"apiServers": list(request.servers)}
     if request.ca_bundle:
         spec["caBundle"] = _Text(request.ca_bundle.strip() + "\n")
     if request.server_name:
         spec["tlsServerName"] = request.server_name
-    spec["credentials"] = {"tokenFile": token_file}
+    spec["credentials"] = dict(credentials)
     spec["kubernetesVersion"] = ".".join(version.removeprefix("v").split(".")[:2])
     metadata: dict[str, object] = {"name": request.name}
     if labels:

@@ -1,4 +1,4 @@
-"""``fleetward key``: the reconciler's own key."""
+"""``fleetward key``: the reconciler's own key, and that of sealed credentials."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 @click.group("key")
 def key_command() -> None:
-    """The reconciler's own key: it signs change sets, members' records and the log."""
+    """The reconciler's own key: it signs change sets, members' records and the log.
+
+    `key credentials` is about another one, which seals the credentials of members that joined.
+    """
 
 
 @key_command.command("show")
@@ -176,3 +179,34 @@ def _require_lost(wiring: Wiring, pinned: tuple[bytes, ...]) -> None:
             "the old key is not lost", where=signing.whereabouts(wiring.settings),
             hint="let it sign for its successor: leave out --lost, or give --compromised",
         )  # fmt: skip
+
+
+@key_command.command("credentials")
+@fleet_options
+@click.option("--rotate", is_flag=True, help="Make a new key and seal everything with it.")
+@output_option("text", "json")
+def credentials_command(rotate: bool, output: str, **params: Any) -> int:
+    """Show the key that seals credentials, or replace it. Run it again if it broke off.
+
+    A key from elsewhere (systemd, FLEETWARD_CREDENTIALS_KEY) is not replaced: put the new one before the
+    old one in its file, run this with --rotate, then take the old one away. Exit codes: 0 done, 2 error.
+    """
+    from reconciler.member.resealing import rotate_seal_key
+    from reconciler.surfaces.formats.safe import safe
+
+    settings = settings_of(params)
+    keys = settings.seal_keys
+    done = rotate_seal_key(keys, settings.credentials) if rotate else None
+    ring = [key.id.hex() for key in keys.load()]
+    if output == "json":
+        changed = {"sealed": done.files, "foreign": done.foreign} if done else {}
+        print_json({"file": str(keys.path), "keys": ring, **changed})
+        return 0
+    for name in done.files if done else ():
+        click.echo(f"sealed anew: {safe(name)}")
+    for name in done.foreign if done else ():
+        click.echo(f"left alone, it is sealed with a key that is not here: {safe(name)}")
+    for number, key in enumerate(ring):
+        click.echo(f"{key}  {'only opens' if number else 'seals and opens'}")
+    click.echo(f"in {keys.path}")
+    return 0
