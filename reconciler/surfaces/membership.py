@@ -2,7 +2,8 @@
 
 Rules:
 - Keys and credentials are files of mode 0600, durable before the log or the repository speaks of them.
-- A member's credential is ``CREDENTIALS/joined/<name>.token``, replaced as a whole.
+- A member's credential is ``CREDENTIALS/joined/<name>.token``, replaced as a whole. Of a member that is kicked
+  only regular files inside the credentials folder are removed, never what a link leads to.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -85,6 +86,41 @@ def store_credential(settings: Settings, name: str, credential: str) -> str:
             "the credential cannot be stored", got=error.strerror or "", where=str(folder)
         ) from error
     return f"{JOINED}/{name}.token"
+
+
+def forget_credentials(settings: Settings, paths: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Remove these files below the credentials folder: (removed, why others stay). Absent ones are neither.
+
+    Raises CredentialLeftError.
+    """
+    removed, left = [], []
+    root = settings.credentials.resolve()
+    for path in paths:
+        file = root / path
+        staged = file.with_name(f".{file.name}.new")  # of a renewal that was killed
+        if not file.parent.resolve().is_relative_to(root) or ".." in Path(path).parts:
+            left.append(f"the credential {path} is outside of the credentials folder, and stays")
+        elif file.is_symlink():
+            left.append(f"the credential {path} is a link, and stays with what it leads to")
+        elif file.is_file():
+            _remove(file, staged)
+            removed.append(path)
+    return tuple(removed), tuple(left)
+
+
+def _remove(*files: Path) -> None:
+    from reconciler.pipeline.membership.codes import CODES
+    from reconciler.pipeline.membership.refused import CredentialLeftError
+
+    try:
+        for file in files:
+            file.unlink(missing_ok=True)
+        _sync(files[0].parent)
+    except OSError as error:
+        raise CredentialLeftError(
+            "a stored credential cannot be removed", got=error.strerror or "", where=str(files[0]),
+            hint=CODES[CredentialLeftError.code][1],
+        ) from error  # fmt: skip
 
 
 def _sync(folder: Path) -> None:
