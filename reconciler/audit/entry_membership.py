@@ -111,8 +111,8 @@ class MemberJoined(Entry):
 class MemberKicked(Entry):
     """A cluster is to leave; logged before anything is done. From here on it is left alone.
 
-    ``registration`` is the SHA-256 of the bytes of its registration, "" if it has none: another one counts as
-    new. ``contacted``: the cluster itself is to be asked; it is False for one that is gone. ``cluster_uid`` is
+    ``registration`` is the SHA-256 of the bytes of its registration, "" if it has none: another one counts
+    as new. ``contacted``: the cluster itself is to be asked; False for one that is gone. ``cluster_uid`` is
     "" where nobody knows it.
     """
 

@@ -1,10 +1,10 @@
 """A cluster gives up its fleet by itself: what its administrator does on it, with nothing of the primary.
 
 Rules
-- Ours is what carries our label and our digest, the guard and the bootstrap by their names, and the record by its
-  label. Everything else is left alone: an object that only inherited our label, too.
-- Order: the guard, or it would refuse the rest; federated objects, what judges writes first and namespaces last;
-  the record; the bootstrap from its end, and last the namespace that holds it.
+- Ours is what carries our label and our digest, the guard and the bootstrap by their names, and the record by
+  its label. Everything else is left alone: an object that only inherited our label, too.
+- Order: the guard, or it would refuse the rest; federated objects, what judges writes first and namespaces
+  last; the record; the bootstrap from its end, and last the namespace that holds it.
 - A namespace that holds what is not ours is released and stays (``occupants``).
 - Every step looks at what is there now, so the same command finishes what broke off.
 - The API server forgets a guard after a moment; until then its refusals (403) are asked again.
@@ -69,8 +69,8 @@ class NotForgottenError(MemberError):
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """What of ours a cluster has. ``objects`` are federated, without the guard; ``strays`` carry our label and
-    not our digest: they are left alone. ``occupied``: namespaces of ours that hold what is not ours.
+    """What of ours a cluster has. ``objects`` are federated, without the guard; ``strays`` carry our label
+    and not our digest: they are left alone. ``occupied``: namespaces of ours that hold what is not ours.
     """
 
     guard: Mapping[ObjectRef, LiveMeta] = field(default_factory=dict)

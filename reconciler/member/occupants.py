@@ -1,9 +1,9 @@
 """Which namespaces hold objects of others: deleting those would take foreign objects along.
 
-Rules: one metadata list a kind and namespace, of every kind that the API server lists. What the cluster itself
-puts into every namespace, what belongs to another object (ownerReferences), what is being deleted and what
-only reports (events, endpoints, metrics) is nobody's. A kind that may not be listed, or that has more than one
-page, leaves a doubt, and doubt counts as occupied.
+Rules: one metadata list a kind and namespace, of every kind that the API server lists. What the cluster
+itself puts into every namespace, what belongs to another object (ownerReferences), what is being deleted and
+what only reports (events, endpoints, metrics) is nobody's. A kind that may not be listed, or that has more
+than one page, leaves a doubt, and doubt counts as occupied.
 
     await occupants(client, ["shop"], ours)      # {"shop": "Secret shop/key"}; {} when it may be deleted
 """

@@ -1,13 +1,14 @@
 """Gives an object up: our labels, annotations and field ownership go, and everything else stays as it is.
 
-Rules: one merge patch at the version that was read, so nothing that came in between is lost. The entries of our
-field manager in ``managedFields`` are dropped, so that whoever applies the object next owns its fields without
-a conflict; where ours were the only ones, the list is reset (``[{}]``, as the API has it).
+Rules: one merge patch at the version that was read, so nothing that came in between is lost. The entries of
+our field manager in ``managedFields`` are dropped, so that whoever applies the object next owns its fields
+without a conflict; where ours were the only ones, the list is reset (``[{}]``, as the API has it).
 
->>> patch = release_patch({"uid": "u", "resourceVersion": "7", "labels": {LABEL_MANAGED_BY: "fleetward", "a": "b"}})
+>>> seen = {"uid": "u", "resourceVersion": "7"}
+>>> patch = release_patch({**seen, "labels": {LABEL_MANAGED_BY: "fleetward", "a": "b"}})
 >>> patch["metadata"]["labels"]
 {'app.kubernetes.io/managed-by': None}
->>> release_patch({"uid": "u", "resourceVersion": "7", "labels": {"a": "b"}}) is None
+>>> release_patch({**seen, "labels": {"a": "b"}}) is None
 True
 """
 

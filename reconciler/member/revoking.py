@@ -1,8 +1,9 @@
 """Takes back what lets the reconciler in, with nothing but the reconciler's own rights.
 
 Rules
-- First its own ClusterRole and binding become dependents of the namespace ``federation-system`` (ownerReferences):
-  they are needed to delete the rest, and the cluster's garbage collector removes them when the namespace is gone.
+- First its own ClusterRole and binding become dependents of the namespace ``federation-system``
+  (ownerReferences): they are needed to delete the rest, and the cluster's garbage collector removes them when
+  the namespace is gone.
 - Then the reading account's roles and bindings, the aggregated ones, and last the namespace: with it go the
   accounts, and so every token, the record and the claim of a join.
 - It is done when the member refuses the credential (401). What could not be done is said, with a command.
@@ -117,6 +118,6 @@ async def _refused(transport: Transport, username: str, limit: float) -> list[st
             return []
         await asyncio.sleep(PAUSE)
     return [
-        f"the credential still works after {limit:.0f} s: namespace {MEMBER_NAMESPACE} is being deleted, and its"
-        " accounts end with it; see its status"
+        f"the credential still works after {limit:.0f} s: namespace {MEMBER_NAMESPACE} is being deleted, and"
+        " its accounts end with it; see its status"
     ]

@@ -196,7 +196,7 @@ def claims_of(view: LogView, cluster: str) -> Claims:
 
 
 def _kick(claims: Claims, open_kick: Run | None, entry: MemberKicked | MemberLeft, index: int) -> Run | None:
-    """A kick takes our access back, by writes that have no outcome of their own; from its end nothing is ours."""
+    """A kick takes our access back, by writes without an outcome; from its end nothing is federated."""
     if isinstance(entry, MemberKicked):
         return open_kick or Run(index, _time(entry.time), None)
     if open_kick:

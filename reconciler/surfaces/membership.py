@@ -2,8 +2,8 @@
 
 Rules:
 - Keys and credentials are files of mode 0600, durable before the log or the repository speaks of them.
-- A member's credential is ``CREDENTIALS/joined/<name>.token``, replaced as a whole. Of a member that is kicked
-  only regular files inside the credentials folder are removed, never what a link leads to.
+- A member's credential is ``CREDENTIALS/joined/<name>.token``, replaced as a whole. Of a member that is
+  kicked only regular files inside the credentials folder are removed, never what a link leads to.
 """
 
 from __future__ import annotations

@@ -80,7 +80,8 @@ class Departing:
     def left(self, but: tuple[str, ...] = ()) -> list[str]:
         """The paths of what is still there."""
         paths = [
-            *(_path(body) for body in bootstrap_objects()), f"{MAPS}/settings", f"{ROLES}/viewer", SHOP, GUARD,
+            *(_path(body) for body in bootstrap_objects()), f"{MAPS}/settings", f"{ROLES}/viewer", SHOP,
+            GUARD,
             f"{GUARDS}ybindings/fleetward-guard", f"{GUARDS}ybindings/fleetward-guard-record",
             f"{SPACE}/configmaps/fleetward", f"{SPACE}/secrets/fleetward-join",
         ]  # fmt: skip
@@ -96,7 +97,8 @@ class Departing:
 
     def unfinished(self) -> None:
         """After a test: nothing of it stays for the next."""
-        for path in (f"{GUARDS}ybindings/fleetward-guard", f"{GUARDS}ybindings/fleetward-guard-record", GUARD):
+        bindings = f"{GUARDS}ybindings/fleetward-guard"
+        for path in (bindings, f"{bindings}-record", GUARD):
             self.plane.send("DELETE", path)
         for path in (f"{MAPS}/settings", f"{ROLES}/viewer", SHOP, SPACE):
             until(lambda path=path: self.plane.send("DELETE", path) in (404, 409), path)  # type: ignore[misc]

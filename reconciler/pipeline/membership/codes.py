@@ -86,8 +86,8 @@ CODES: dict[str, tuple[str, str]] = {
     ),
     "FW1759": (
         "A registration, or its removal, could not be proposed to the fleet's repository.",
-        "Let the primary push branches `join/*` and `leave/*`; then run the same command again (join: with the "
-        "same token).",
+        "Let the primary push branches `join/*` and `leave/*`; then run the same command again (join: with "
+        "the same token).",
     ),
     "FW1768": (
         "Only an administrator of the cluster can let it leave.",
@@ -97,18 +97,18 @@ CODES: dict[str, tuple[str, str]] = {
     "FW1770": (
         "The cluster cannot be kicked: no such cluster, the primary itself, or a registration that is not "
         "accepted.",
-        "Read the message. The primary is given up with `fleetward demote`; a registration that changed is "
+        "Read the message. The primary is given up with `fleetward demote`. A registration that changed is "
         "accepted by `fleetward reconcile`, or kicked without contact by --gone.",
     ),
     "FW1771": (
         "The cluster that is to be kicked does not answer, or refuses.",
-        "The message has the code of the connection's own failure. If the cluster is gone for good, or left by "
-        "itself, run `fleetward kick NAME --gone`.",
+        "The message has the code of the connection's own failure. If the cluster is gone for good, or left "
+        "by itself, run `fleetward kick NAME --gone`.",
     ),
     "FW1772": (
-        "The cluster could not be emptied, so its kick is not finished; it is left alone by `reconcile`.",
-        "Mend what the message names, and run the same `fleetward kick` again. With --keep-objects nothing is "
-        "deleted but the guard.",
+        "The cluster could not be emptied, so its kick is not finished; `reconcile` leaves it alone.",
+        "Mend what the message names, and run the same `fleetward kick` again. With --keep-objects nothing "
+        "is deleted but the guard.",
     ),
     "FW1773": (
         "The cluster goes on refusing what its administrator removes.",

@@ -59,8 +59,8 @@ class Emptying:
     ) -> tuple[Outlook, tuple[str, ...]]:
         """Empty or release, then revoke; what was done, and what is left over there.
 
-        ``agree`` asks and logs the kick; ``before`` is an earlier one of this registration. Raises NotGoneError
-        with nothing done, NotEmptyError, MemberError, AuditError.
+        ``agree`` asks and logs the kick; ``before`` is an earlier one of this registration. Raises
+        NotGoneError, which says what was done, NotEmptyError, MemberError, AuditError.
         """
         async with self.members.connect(self.cluster, self.checked.read_fleet) as member:
             if before and emptied(self.writes.log.state(), self.cluster.name, before):

@@ -1,4 +1,4 @@
-"""A cluster is made to leave, on the primary: ordered by name, logged before and after, finished by repeating it.
+"""A cluster is made to leave, on the primary: ordered by name, logged before and after, repeatable.
 
 Steps (a kick that was killed after any of them is finished by the same command):
 1. the order is judged: a registration that is accepted as it stands, and not the primary's

@@ -1,7 +1,8 @@
 """A cluster leaves by itself: its administrator's command, which needs no primary.
 
-Steps: 1. who calls may do everything there; 2. what there is of ours; 3. a person says yes; 4. it is removed, in
-the order of ``member.leaving``. Each can be repeated. The primary learns of it by ``fleetward kick NAME --gone``.
+Steps: 1. who calls may do everything there; 2. what there is of ours; 3. a person says yes; 4. it is removed,
+in the order of ``member.leaving``. Each can be repeated. The primary learns of it by
+``fleetward kick NAME --gone``.
 """
 
 from __future__ import annotations

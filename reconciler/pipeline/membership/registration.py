@@ -4,7 +4,8 @@ Rules:
 - The same request and token give the same bytes, so that a join that is repeated finds its own proposal.
 - A name is taken by a registration at the tip of the fleet's ref, and by a proposal (branch ``join/NAME``). A
   cluster is taken by its uid, as intents and joins in the log have it, and by its API server URLs.
-- A proposal that was given up (its branch is gone) takes nothing. Nor does what was before a kick that is done.
+- A proposal that was given up (its branch is gone) takes nothing; nor does what was before a kick that is
+  done.
 - ``leave/NAME`` proposes the removal of the file whose bytes were kicked, and of no other.
 """
 

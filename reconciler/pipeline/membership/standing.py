@@ -2,8 +2,8 @@
 
 Rules
 - A kick holds for one registration, by the SHA-256 of its file's bytes: a changed one is a new one.
-- A stored credential is a file below the credentials folder that the registration names, or that the join of that
-  name made. One that another registration names too stays.
+- A stored credential is a file below the credentials folder that the registration names, or that the join of
+  that name made. One that another registration names too stays.
 
 >>> registration_digest(b"")[:14]
 'sha256:e3b0c44'
@@ -52,7 +52,7 @@ def kicked_of(state: LogState, fleet: Fleet, blobs: Blobs) -> Mapping[str, Kicke
 def stored_credentials(
     name: str, cluster: Cluster | None, others: Iterable[bytes]
 ) -> tuple[list[str], list[str]]:
-    """Paths below the credentials folder: (only this one's, named by ``others`` too), which are registrations."""
+    """Paths below the credentials folder: (only this one's, named by ``others`` too: registrations)."""
     mine = {f"{JOINED_FOLDER}/{name}.token"}
     for credentials in (cluster.credentials, cluster.viewer_credentials) if cluster else ():
         mine |= paths_of(credentials) if credentials else set()

@@ -35,7 +35,8 @@ def leave_command(
     def confirm(found: Inventory) -> bool:
         if yes:
             return True
-        click.echo(departures.inventory_text(found, keep=keep_objects, names=params["verbose"]), nl=False, err=True)
+        text = departures.inventory_text(found, keep=keep_objects, names=params["verbose"])
+        click.echo(text, nl=False, err=True)
         return is_terminal() and click.confirm("Remove this from the cluster?", err=True)
 
     report = quiet if params["quiet"] else progress

@@ -108,7 +108,7 @@ def kicked_text(done: Done) -> str:
     elif done.contacted:
         lines.append("on it: everything was done before")
     else:
-        lines.append("on it: nothing was done; its administrator runs `fleetward leave`, if it is still there")
+        lines.append("on it: nothing; its administrator runs `fleetward leave`, if it is still there")
     lines += _kept(outlook.occupied)
     lines += [f"here: removed the credential {safe(path)}" for path in done.credentials]
     lines += [f"left: {safe(line)}" for line in done.left_over]
