@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import yaml
@@ -13,7 +14,9 @@ from e2e_world import GUARDS, MAPS, MERGE, ROLES, Plane, until
 from join_world import RBAC, World
 
 from reconciler.member.bootstrap import bootstrap_objects
+from reconciler.pipeline.membership.kicking import Done, Forgotten, KickPorts, Order, kick
 from reconciler.pipeline.run import MemberState
+from reconciler.surfaces.membership import forget_credentials
 
 SPACE = "/api/v1/namespaces/federation-system"
 SHOP = "/api/v1/namespaces/shop"
@@ -106,6 +109,60 @@ class Departing:
         for body in bootstrap_objects():
             self.plane.send("DELETE", _path(body))
         self.plane.send("DELETE", f"{RBAC}/clusterroles/reconciler-config")
+
+
+class Killed(Exception):  # noqa: N818  no error: the end of a process
+    """The process ends here."""
+
+
+class Dying:
+    """A part of the ports whose method ends the process: before it does anything, or after."""
+
+    def __init__(self, inner: Any, method: str, *, after: bool, kind: str = "") -> None:
+        self._inner, self._method, self._after, self._kind = inner, method, after, kind
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._inner, name)
+        return self._ending(found) if name == self._method else found
+
+    def _ending(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        def ending(*arguments: Any) -> Any:
+            if self._kind and all(entry.kind != self._kind for entry in arguments[0]):
+                return call(*arguments)
+            if self._after:
+                call(*arguments)
+            raise Killed
+
+        return ending
+
+
+def dying(ports: KickPorts, where: str, *, after: bool) -> KickPorts:
+    """The ports that end at ``where``: a kind of entry, ``forget`` or ``propose``."""
+    if where == "forget":
+
+        async def forget(paths: Sequence[str]) -> Forgotten:
+            if after:
+                await ports.forget(paths)
+            raise Killed
+
+        return replace(ports, forget=forget)
+    if where == "propose":
+        repository: Any = Dying(ports.checks.repository, "propose", after=after)
+        return replace(ports, checks=replace(ports.checks, repository=repository))
+    log: Any = Dying(ports.writes.log, "append", after=after, kind=where)
+    return replace(ports, writes=replace(ports.writes, log=log))
+
+
+def kick_once(world: World, order: Order, where: str = "", *, after: bool = False) -> Done:
+    """One kick in this process, which ends at ``where`` if that is given."""
+    with world.fleet.wiring() as wiring:
+
+        async def forget(paths: Sequence[str]) -> Forgotten:
+            return forget_credentials(wiring.settings, paths)
+
+        checks, writes = wiring.checks(), wiring.writes()
+        ports = KickPorts(checks, wiring.members(), writes, forget, lambda _outlook: True)
+        return asyncio.run(kick(order, dying(ports, where, after=after) if where else ports))
 
 
 def _path(body: dict[str, Any]) -> str:

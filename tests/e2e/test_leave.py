@@ -13,10 +13,11 @@ import yaml
 from e2e_proxy import FORWARD, Action, Canned, Cut, Forward, Proxy, Seen
 from e2e_world import GUARDS, MAPS, MERGE, Plane, until
 from join_world import World, kubeconfig
-from leave_world import NAME, SHOP, SPACE, Departing, departing
+from leave_world import NAME, SHOP, SPACE, Departing, Killed, departing, kick_once
 
 from reconciler.audit.entry import Intent, MemberKicked, MemberLeft
 from reconciler.model import APPLYSET_ID, LABEL_PART_OF
+from reconciler.pipeline.membership.kicking import Order
 from reconciler.pipeline.run import MemberState
 from reconciler.pipeline.status import Health
 from reconciler.trust.keys import load
@@ -147,7 +148,8 @@ def test_the_guard_that_is_gone_may_still_refuse_for_a_moment(
     one: Departing, proxy: Callable[[str], Proxy], tmp_path: Path
 ) -> None:
     one.join()
-    assert one.plane.send("DELETE", f"{MAPS}/settings") == 403, "the guard refuses its administrator"
+    dry = f"{MAPS}/settings?dryRun=All"
+    until(lambda: one.plane.send("DELETE", dry) == 403, "the guard to refuse its administrator")
     between = proxy(NAME)
     refusals = iter(range(3))
 
@@ -356,3 +358,20 @@ def test_an_object_with_our_label_that_we_did_not_make_is_left(one: Departing) -
         one.assert_gone()
     finally:
         one.plane.send("DELETE", f"{MAPS}/copied")
+
+
+def test_a_kick_that_ends_between_its_steps_is_finished_by_the_same_order(one: Departing) -> None:
+    one.join()
+    order = Order(NAME, reason="tested")
+    steps = ("member-kicked", "intent", "outcome", "forget", "propose", "member-left")
+    for where in steps:
+        for after in (False, True):
+            with pytest.raises(Killed):
+                kick_once(one.world, order, where, after=after)
+    done = kick_once(one.world, order)
+    assert done.branch == f"refs/heads/leave/{NAME}"
+    one.assert_gone()
+    assert one.world.kinds("member-kicked", "member-left") == ["member-kicked", "member-left"]
+    assert one.world.fleet.repo.head(f"leave/{NAME}") == done.commit
+    assert not (one.world.fleet.settings.credentials / "joined" / "member-b.token").exists()
+    one.world.fleet.assert_log_whole()

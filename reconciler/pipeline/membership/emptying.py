@@ -53,6 +53,7 @@ class Emptying:
     members: MemberPorts
     writes: WritePorts
     keep: bool
+    uid: str  # of the cluster as the log knows it, "" for not at all
 
     async def run(
         self, agree: Callable[[Outlook], Awaitable[Kicked]], before: Kicked | None
@@ -95,20 +96,22 @@ class Emptying:
         try:
             async with asyncio.timeout(limit.total_seconds()):
                 identity = await member.identify()
-                self._require_no_primary(identity.uid)
+                self._require_ours(identity.uid)
                 seen = await member.observe(nothing(name), adopt_check=False)
                 spaces = () if self.keep else [ref.name for ref in seen.live if _is_namespace(ref)]
                 occupied = await member.occupants(spaces, seen.live.keys()) if spaces else {}
         except TimeoutError as error:
             raise not_gone(name, f"no answer within spec.limits.applyTimeout ({limit})") from error
-        except KickRefusedError:
+        except (KickRefusedError, NotGoneError):
             raise
         except MemberError as error:
             raise not_gone(name, f"{error.code}: {error.message}") from error
         plan = leaving_plan(name, seen, guard=guard_names(), keep=self.keep, occupied=occupied)
         return seen, Outlook(name, seen.cluster_uid, plan, occupied)
 
-    def _require_no_primary(self, uid: str) -> None:
+    def _require_ours(self, uid: str) -> None:
+        if self.uid not in ("", uid):
+            raise not_gone(self.cluster.name, f"another cluster answers: {uid}, and not {self.uid}")
         primary = self.writes.log.state().membership.primary
         if primary and primary.cluster_uid == uid:
             raise is_primary(self.cluster.name)

@@ -12,7 +12,7 @@ Steps (a kick that was killed after any of them is finished by the same command)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from reconciler.audit.entry import MemberKicked, MemberLeft
@@ -38,7 +38,8 @@ from reconciler.pipeline.ports import CheckPorts, MemberPorts, WritePorts
 from reconciler.repository.proposing import Proposal
 from reconciler.trust.sshsig import sign
 
-Forget = Callable[[Sequence[str]], tuple[tuple[str, ...], tuple[str, ...]]]
+Forgotten = tuple[tuple[str, ...], tuple[str, ...]]  # what was removed; why others stay
+Forget = Callable[[Sequence[str]], Awaitable[Forgotten]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class KickPorts:
-    """What a kick needs. ``forget`` removes files below the credentials folder: (removed, left, with why).
+    """What a kick needs. ``forget`` removes files below the credentials folder, those that are there.
 
     ``confirm`` is asked once, before anything is done.
     """
@@ -114,10 +115,12 @@ async def kick(order: Order, ports: KickPorts) -> Done:
         await agree(outlook)
     else:
         assert target.cluster is not None  # noqa: S101  _target has looked
-        emptying = Emptying(target.cluster, target.checked, ports.members, ports.writes, order.keep_objects)
+        emptying = Emptying(
+            target.cluster, target.checked, ports.members, ports.writes, order.keep_objects, target.uid
+        )
         outlook, left = await emptying.run(agree, target.before)
     # 5. What is stored here.
-    removed, kept = _forget(target, ports)
+    removed, kept = await _forget(target, ports)
     # 6. The registration.
     commit, branch = _propose(target, ports)
     # 7. Done.
@@ -138,6 +141,11 @@ def _target(order: Order, ports: KickPorts) -> _Target:
     kicked = state.membership.kicked.get(order.name)
     known = bool(here or there or kicked or order.name in state.membership.joined)
     _require_kickable(order, state, checked, known=known, uid=_known_uid(state, order.name))
+    if kicked and kicked.left is not None and not (here or there):
+        raise KickRefusedError(
+            "the cluster has left already", where=order.name, got=f"the kick at entry {kicked.index}",
+            hint="nothing is left to do",
+        )  # fmt: skip
     if not order.gone and (cluster is None or (there and here != there)):
         raise KickRefusedError(
             "the cluster cannot be asked to leave: its registration is not the accepted one",
@@ -170,9 +178,9 @@ async def _log_kick(order: Order, ports: KickPorts, target: _Target, uid: str) -
     """The kick that is open now: an earlier one with the same order, or a new one."""
     reason = clip(order.reason, MAX_REASON)
     before = target.before
-    if before and before.left is None:
+    if before:
         same = (before.kept_objects, before.contacted) == (order.keep_objects, not order.gone)
-        if same and reason in ("", before.reason):
+        if same and reason in ("", before.reason) and (before.left is None or _is_proposed(target, ports)):
             return before
         reason = reason or before.reason
     entry = MemberKicked(
@@ -183,10 +191,16 @@ async def _log_kick(order: Order, ports: KickPorts, target: _Target, uid: str) -
     return ports.writes.log.state().membership.kicked[target.name]
 
 
-def _forget(target: _Target, ports: KickPorts) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _is_proposed(target: _Target, ports: KickPorts) -> bool:
+    """Whether what a finished kick proposed is still there, or not needed any more."""
+    branch = ports.checks.repository.branch(leaving_branch_of(target.name))
+    return bool(branch) or not digest_at(target.tip, target.name)
+
+
+async def _forget(target: _Target, ports: KickPorts) -> Forgotten:
     others = other_registrations(target.name, target.accepted, target.tip)
     mine, shared = stored_credentials(target.name, target.cluster, others)
-    removed, kept = ports.forget(mine)
+    removed, kept = await ports.forget(mine)
     said = [f"the credential {path} stays: another registration names it" for path in shared]
     return removed, (*kept, *said, *_elsewhere(target.cluster))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,7 +18,10 @@ from reconciler.surfaces.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from reconciler.pipeline.membership.emptying import Outlook
+    from reconciler.pipeline.membership.kicking import Forgotten
 
 
 @click.command("kick")
@@ -49,7 +51,10 @@ def kick_command(
         return is_terminal() and click.confirm(f"Kick cluster {cluster}?", err=True)
 
     with wired(settings_of(params), reporter()) as wiring:
-        forget = partial(forget_credentials, wiring.settings)
+
+        async def forget(paths: Sequence[str]) -> Forgotten:
+            return forget_credentials(wiring.settings, paths)
+
         checks, writes = wiring.checks(), wiring.writes()
         ports = KickPorts(checks, wiring.members(), writes, forget, confirm)
         done = asyncio.run(kick(Order(cluster, keep_objects, gone, reason), ports))
