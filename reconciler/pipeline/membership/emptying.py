@@ -76,9 +76,11 @@ class Emptying:
         assert outlook.plan is not None  # noqa: S101  a look makes one
         if seen.record:
             require_proven(self.writes.log, self.cluster.name, seen.record)
-        await agree(outlook)
+        kicked = await agree(outlook)
         run = self._deployment()
         await settle(run, self.cluster, seen.record)
+        if not outlook.plan.changes and emptied(self.writes.log.state(), self.cluster.name, kicked):
+            return outlook  # an earlier try was killed between its record and its outcome
         desired = nothing(self.cluster.name)
         result = await carry_out(run, self.cluster, member, desired, outlook.plan, seen, ())
         if result.state is not MemberState.APPLIED:
