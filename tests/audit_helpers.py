@@ -25,6 +25,8 @@ from reconciler.audit.entry import (
     Intent,
     JoinRefused,
     MemberJoined,
+    MemberKicked,
+    MemberLeft,
     MemberRefused,
     Outcome,
     OutcomeResult,
@@ -193,6 +195,20 @@ def member_joined(token: str = TOKEN, cluster: str = "member-a") -> MemberJoined
     )  # fmt: skip
 
 
+def member_kicked(cluster: str = "member-a", registration: str = _DIGEST) -> MemberKicked:
+    return MemberKicked(
+        actor="ann", cluster=cluster, cluster_uid=f"uid-{cluster}", registration=registration,
+        reason="moved to another fleet", kept_objects=False, contacted=True,
+    )  # fmt: skip
+
+
+def member_left(kick: int, cluster: str = "member-a") -> MemberLeft:
+    return MemberLeft(
+        actor="ann", cluster=cluster, cluster_uid=f"uid-{cluster}", kick=kick, credentials=1,
+        commit=commit(8), branch=f"refs/heads/leave/{cluster}",
+    )  # fmt: skip
+
+
 def join_refused() -> JoinRefused:
     return JoinRefused(
         actor="join@host", code="FW1743", cluster="../x", token=TOKEN, address="192.0.2.7", count=3
@@ -203,7 +219,8 @@ def memberships() -> list[Entry]:
     """One of each kind about membership, in an order in which they may come."""
     return [
         promoted(), token_created(), token_used(), member_joined(), join_refused(),
-        token_created("other-0123456789abcdef"), token_revoked("other-0123456789abcdef"), demoted(),
+        token_created("other-0123456789abcdef"), token_revoked("other-0123456789abcdef"),
+        member_kicked("member-b"), member_left(8, "member-b"), demoted(),
     ]  # fmt: skip
 
 

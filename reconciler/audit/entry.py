@@ -33,6 +33,8 @@ from reconciler.audit.entry_membership import (
     Demoted,
     JoinRefused,
     MemberJoined,
+    MemberKicked,
+    MemberLeft,
     Promoted,
     TokenCreated,
     TokenRevoked,
@@ -72,6 +74,8 @@ __all__ = [  # with the records that entries are made of
     "JoinRefused",
     "KeyRotated",
     "MemberJoined",
+    "MemberKicked",
+    "MemberLeft",
     "MemberRefused",
     "Outcome",
     "OutcomeResult",
@@ -333,6 +337,8 @@ KINDS: dict[str, type[Entry]] = {
         TokenRevoked,
         JoinRefused,
         MemberJoined,
+        MemberKicked,
+        MemberLeft,
     )
 }
 AnyEntry = TypeVar("AnyEntry", bound=Entry)

@@ -1,4 +1,4 @@
-"""Entries about who belongs to the fleet: the primary, join tokens, joins and their refusals.
+"""Entries about who belongs to the fleet: the primary, join tokens, joins and refusals, kicks.
 
 Rules: a token is named by its id (``jti``, RFC 7519), which is no secret; the token itself, credentials and
 the joining side's claim are never in an entry, the claim only as its SHA-256. What must hold between these
@@ -18,6 +18,7 @@ from reconciler.audit import fields as f
 from reconciler.audit.entry_base import Entry
 
 MAX_LABELS = 64
+MAX_REASON = 512  # bytes of JSON
 TokenId = Annotated[str, f.matching("[A-Za-z0-9_-]{16,64}", "a token's id")]
 MaybeTokenId = Annotated[str, f.matching("[A-Za-z0-9_-]{16,64}", "a token's id", empty=True)]
 Labels = Annotated[tuple[str, ...], f.listing(f.text(512), MAX_LABELS)]  # "key=value", sorted
@@ -104,3 +105,39 @@ class MemberJoined(Entry):
     cluster_uid: f.Name
     commit: f.CommitId
     branch: f.Long
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberKicked(Entry):
+    """A cluster is to leave; logged before anything is done. From here on it is left alone.
+
+    ``registration`` is the SHA-256 of the bytes of its registration, "" if it has none: another one counts
+    as new. ``contacted``: the cluster itself is to be asked; False for one that is gone. ``cluster_uid`` is
+    "" where nobody knows it.
+    """
+
+    kind: ClassVar[str] = "member-kicked"
+    cluster: f.Name
+    cluster_uid: f.MaybeName
+    registration: f.MaybeDigest
+    reason: Annotated[str, f.text(MAX_REASON, empty=True)]
+    kept_objects: Annotated[bool, f.FLAG]
+    contacted: Annotated[bool, f.FLAG]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberLeft(Entry):
+    """What came of the kick at index ``kick``: all of it was done.
+
+    What was deleted or released on the cluster has its own intent and outcome. ``credentials`` files were
+    removed here. The removal of the registration is proposed as ``commit`` on
+    ``branch``, both "" where there was nothing to remove.
+    """
+
+    kind: ClassVar[str] = "member-left"
+    cluster: f.Name
+    cluster_uid: f.MaybeName
+    kick: f.Number
+    credentials: f.Number
+    commit: f.MaybeCommit
+    branch: Annotated[str, f.text(2048, empty=True)]

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from reconciler.errors import MemberError
 from reconciler.member import errors, phases, writes
-from reconciler.member.authorization import AuthorizedChange
+from reconciler.member.authorization import REMOVALS, AuthorizedChange
 from reconciler.member.concurrent import pool
 from reconciler.member.connection import Client
 from reconciler.member.discovery import CRD, Kind
@@ -65,21 +65,22 @@ class Applier:
 
     async def _stages(self, changes: Sequence[AuthorizedChange]) -> None:
         by_ref = {change.ref: change for change in changes}
-        wanted = [change.ref for change in changes if change.action != "delete"]
-        unwanted = [change.ref for change in changes if change.action == "delete"]
+        wanted = [change.ref for change in changes if change.action not in REMOVALS]
+        unwanted = [change.ref for change in changes if change.action in REMOVALS]
 
         async def write(ref: ObjectRef) -> None:
             item, patience = self._items[ref], self._patience(ref)
             await self._attempt(ref, lambda: writes.write(self.client, item, by_ref[ref], patience=patience))
 
-        async def delete(ref: ObjectRef) -> None:
-            await self._attempt(ref, lambda: writes.delete(self.client, by_ref[ref], self.uids[ref]))
+        async def remove(ref: ObjectRef) -> None:
+            work = writes.delete if by_ref[ref].action == "delete" else writes.release
+            await self._attempt(ref, lambda: work(self.client, by_ref[ref], self.uids[ref]))
 
         for stage in phases.staged(wanted):
             await pool(stage, write, min(self.limits.concurrency, len(stage)))
             await self._establish(stage)
         for stage in reversed(phases.staged(unwanted)):
-            await pool(stage, delete, min(self.limits.concurrency, len(stage)))
+            await pool(stage, remove, min(self.limits.concurrency, len(stage)))
 
     async def _attempt(self, ref: ObjectRef, work: Callable[[], Awaitable[writes.Written]]) -> None:
         if self.error:
@@ -97,7 +98,7 @@ class Applier:
         self.outcomes[ref] = written.outcome
         if written.body is not None and "status" in written.body:
             self._note(ref, status_of(written.body))
-        elif written.body is None and ref.kind == "Namespace":
+        elif written.outcome.result is ObjectResult.DELETED and ref.kind == "Namespace":
             self._note(ref, _TERMINATING)
 
     def _note(self, ref: ObjectRef, health: Health) -> None:

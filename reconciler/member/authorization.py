@@ -14,6 +14,7 @@ from reconciler.member import errors
 from reconciler.model import ANNOTATION_DIGEST, Desired, DesiredObject, LiveMeta, ObjectRef, Observation
 
 WRITES = ("create", "update")
+REMOVALS = ("delete", "release")  # of an observed object that is not desired
 
 
 class AuthorizedChange(Protocol):
@@ -23,7 +24,7 @@ class AuthorizedChange(Protocol):
     def ref(self) -> ObjectRef: ...
     @property
     def action(self) -> str:
-        """``create``, ``update`` or ``delete``."""
+        """``create``, ``update``, ``delete`` or ``release``."""
         ...
 
     @property
@@ -112,8 +113,10 @@ def _check_write(change: AuthorizedChange, item: DesiredObject | None) -> None:
 def _check_delete(
     change: AuthorizedChange, items: dict[ObjectRef, DesiredObject], live: LiveMeta | None
 ) -> None:
-    if change.action != "delete" or change.ref in items or live is None or not change.resource_version:
-        raise _refused(str(change.ref), "the deletion of an observed object of ours", change.action)
+    if change.action not in REMOVALS or change.ref in items or live is None or not change.resource_version:
+        raise _refused(
+            str(change.ref), "the deletion or release of an observed object of ours", change.action
+        )
 
 
 def body_digest(body: bytes, digest: str) -> str:

@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -234,6 +234,20 @@ class Member:
             await write_record(self._client.transport, parent, record, resources, signer)
             self._seen = None
         return self.requests - before
+
+    async def occupants(self, namespaces: Collection[str], ours: Collection[ObjectRef]) -> dict[str, str]:
+        """The namespaces that hold what is not ours -> what that is. Raises MemberError."""
+        from reconciler.member.occupants import occupants
+
+        async with self._operation():
+            return await occupants(self._client, namespaces, ours)
+
+    async def revoke(self, limit: float) -> tuple[str, ...]:
+        """Take back our own access; what is left over. Raises MemberError."""
+        from reconciler.member.revoking import revoke
+
+        async with self._operation():
+            return await revoke(self._client, self._cluster.username, limit=limit)
 
     async def health(self, desired: Desired) -> Mapping[ObjectRef, Health]:
         """The health of desired objects that have a status, one list a kind. Raises MemberError."""

@@ -120,6 +120,14 @@ class Kinds:
             raise errors.UnknownKindError("unknown kind", got=name, hint=errors.CODES["FW1727"][1])
         return found
 
+    async def listable(self) -> list[Resource]:
+        """Every kind that the API server lists, in its preferred version. Raises MemberError."""
+        asked = (Request("GET", path, accept=_DISCOVERY, large=True) for path in ("/api", "/apis"))
+        answers = await together(*map(self._transport.send, asked))
+        found = [one for answer in answers for one in resources_of(answer.json(), verb="list")]
+        self.learn(found)
+        return found
+
     async def _discover(self) -> None:
         async with self._lock:
             if self._discovered:
@@ -131,8 +139,11 @@ class Kinds:
             self._discovered = True
 
 
-def resources_of(answer: Any) -> Iterator[Resource]:
-    """The main resources of an APIGroupDiscoveryList (v2); each kind in its preferred version."""
+def resources_of(answer: Any, verb: str = "") -> Iterator[Resource]:
+    """The main resources of an APIGroupDiscoveryList (v2); each kind in its preferred version.
+
+    With ``verb`` only those that have it.
+    """
     seen: set[Kind] = set()
     try:
         for group in answer["items"]:
@@ -140,7 +151,7 @@ def resources_of(answer: Any) -> Iterator[Resource]:
             for version in group["versions"]:
                 for item in version.get("resources", ()):
                     kind = item.get("responseKind", {}).get("kind", "")
-                    if kind and (name, kind) not in seen:
+                    if kind and (name, kind) not in seen and (not verb or verb in item.get("verbs", ())):
                         seen.add((name, kind))
                         namespaced = item["scope"] == "Namespaced"
                         yield Resource(name, kind, version["version"], item["resource"], namespaced)

@@ -1,4 +1,4 @@
-"""The two writes there are: a server-side apply of authorized bytes, and a deletion.
+"""The writes there are: a server-side apply of authorized bytes, a deletion, and a release.
 
 - An update carries the resourceVersion of its plan, so nothing that came in between is overwritten, and may
   therefore force: the conflicts at that version were judged by the plan. A creation forces only where the
@@ -22,10 +22,20 @@ from reconciler.member.authorization import AuthorizedChange
 from reconciler.member.connection import Client
 from reconciler.member.discovery import Resource
 from reconciler.member.probes import apply_path
+from reconciler.member.releasing import MERGE, release_patch
 from reconciler.member.transport import APPLY, Answer, Request
-from reconciler.model import ANNOTATION_DIGEST, DesiredObject, Json, ObjectOutcome, ObjectRef, ObjectResult
+from reconciler.model import (
+    ANNOTATION_DIGEST,
+    FIELD_MANAGER,
+    DesiredObject,
+    Json,
+    ObjectOutcome,
+    ObjectRef,
+    ObjectResult,
+)
 from reconciler.plan.build import body_digest
 
+ONE = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
 _MOVES = 3  # how often a version may move under us without its content
 
 
@@ -119,6 +129,38 @@ async def delete(client: Client, change: AuthorizedChange, uid: str) -> Written:
             continue
         break
     return Written(ObjectOutcome(ref, ObjectResult.DELETED, uid, audit_id=audit_id), None)
+
+
+async def release(client: Client, change: AuthorizedChange, uid: str) -> Written:
+    """Takes our marks off one object, as it was planned. Absent, or without a mark, counts as released."""
+    ref = change.ref
+    resource = await client.kinds.find((ref.group, ref.kind))
+    path = resource.path(ref.namespace, ref.name)
+    for attempt in range(_MOVES + 1):
+        try:
+            metadata = (await client.transport.send(Request("GET", path, accept=ONE))).metadata()
+        except errors.NotFoundError:
+            return Written(ObjectOutcome(ref, ObjectResult.DELETED, uid), None)
+        patch = release_patch(metadata)
+        version = str(metadata["resourceVersion"])
+        if patch is None:
+            return Written(ObjectOutcome(ref, ObjectResult.UNCHANGED, uid, version), None)
+        digest = (metadata.get("annotations") or {}).get(ANNOTATION_DIGEST, "")
+        if metadata["uid"] != uid or (version != change.resource_version and digest != change.before):
+            raise moved(ref)
+        audit_id = str(uuid.uuid4())
+        request = Request(
+            "PATCH", f"{path}?fieldManager={FIELD_MANAGER}", orjson.dumps(patch), accept=ONE,
+            content_type=MERGE, audit_id=audit_id,
+        )  # fmt: skip
+        try:
+            version = str((await client.transport.send(request)).metadata()["resourceVersion"])
+        except errors.ConflictError:
+            if attempt == _MOVES:
+                raise
+            continue
+        break
+    return Written(ObjectOutcome(ref, ObjectResult.UPDATED, uid, version, audit_id=audit_id), None)
 
 
 def _delete_options(uid: str, version: str) -> bytes:

@@ -102,7 +102,7 @@ def _intent(
         commit=run.checked.commit,
         change_set=digest,
         sequence=sequence,
-        counts=PlanCounts(counts["create"], counts["update"], counts["delete"]),
+        counts=PlanCounts(counts["create"], counts["update"] + counts.get("release", 0), counts["delete"]),
         gate=GateSummary(authorized.verdict.gate_digest, authorized.verdict.rules),
     )
 

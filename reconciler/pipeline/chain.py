@@ -221,5 +221,5 @@ class Chain:
 
 
 def is_deletion(link: Link, ref: ObjectRef) -> bool:
-    """Whether the change set deletes the object."""
-    return link.changes[ref].action is ChangeAction.DELETE
+    """Whether the change set deletes the object, or gives it up."""
+    return link.changes[ref].action in (ChangeAction.DELETE, ChangeAction.RELEASE)

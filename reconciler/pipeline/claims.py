@@ -20,13 +20,23 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from reconciler.audit.bodies import change_set_statement, objects_of
-from reconciler.audit.entry import CredentialIssued, CredentialRenewed, Intent, Outcome, OutcomeResult
+from reconciler.audit.entry import (
+    CredentialIssued,
+    CredentialRenewed,
+    Intent,
+    MemberKicked,
+    MemberLeft,
+    Outcome,
+    OutcomeResult,
+)
 from reconciler.audit.outcomes import ObjectRow, read_outcomes
 from reconciler.audit.view import LogView
+from reconciler.member.revoking import bootstrapped
 from reconciler.model import ObjectRef, ObjectResult
 
 Name = tuple[str, str, str]  # group, namespace, name: all that an audit event says but for the kind
 SKEW = timedelta(minutes=5)  # by which the clocks of a member and of our host may differ
+_REVOKED = tuple((ref, "delete") for ref in bootstrapped())
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +149,12 @@ class Claims:
             if action != "delete":
                 self._open(ref, run.start)
 
+    def close_all(self, at: datetime) -> None:
+        """Nothing is federated any more."""
+        for spans in self._spans.values():
+            for span in spans:
+                span.end = span.end or at
+
     def _open(self, ref: ObjectRef, at: datetime) -> None:
         spans = self._spans.setdefault(_name(ref), [])
         if not any(span.kind == ref.kind and span.end is None for span in spans):
@@ -162,6 +178,7 @@ def claims_of(view: LogView, cluster: str) -> Claims:
     """
     claims = Claims(cluster)
     intents: dict[int, Intent] = {}
+    kicked: Run | None = None
     for index, entry in view.entries():
         if isinstance(entry, Intent) and entry.cluster == cluster:
             intents[index] = entry
@@ -169,9 +186,23 @@ def claims_of(view: LogView, cluster: str) -> Claims:
             _settle(view, claims, intents.pop(entry.intent), entry, index)
         elif isinstance(entry, (CredentialRenewed, CredentialIssued)) and entry.cluster == cluster:
             claims.tokens[entry.audit_id] = _time(entry.time)
+        elif isinstance(entry, (MemberKicked, MemberLeft)) and entry.cluster == cluster:
+            kicked = _kick(claims, kicked, entry, index)
+    if kicked:
+        claims.add_loose(_REVOKED, kicked)
     for index, intent in intents.items():
         claims.add_loose(changes_of(view.body(intent.change_set)), Run(index, _time(intent.time), None))
     return claims
+
+
+def _kick(claims: Claims, open_kick: Run | None, entry: MemberKicked | MemberLeft, index: int) -> Run | None:
+    """A kick takes our access back, by writes without an outcome; from its end nothing is federated."""
+    if isinstance(entry, MemberKicked):
+        return open_kick or Run(index, _time(entry.time), None)
+    if open_kick:
+        claims.add_loose(_REVOKED, Run(open_kick.intent, open_kick.start, _time(entry.time)))
+    claims.close_all(_time(entry.time))
+    return None
 
 
 def _settle(view: LogView, claims: Claims, intent: Intent, entry: Outcome, index: int) -> None:

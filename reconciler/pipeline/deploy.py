@@ -78,7 +78,7 @@ async def _deploy(run: Deployment, cluster: Cluster) -> MemberResult:
         if seen.record:
             require_proven(run.writes.log, cluster.name, seen.record)
         run.looks.looked(cluster.name)
-        await _settle(run, cluster, seen.record)
+        await settle(run, cluster, seen.record)
         credential = await renewed(run, cluster, member, identity.uid, CredentialRole.ADMIN)
         viewer = await viewer_renewed(run, cluster, identity.uid)
         # 3. Plan.
@@ -131,7 +131,7 @@ async def _keep(
     return MemberResult(cluster.name, MemberState.SYNCED, plan, requests=requests)
 
 
-async def _settle(run: Deployment, cluster: Cluster, record: Record | None) -> None:
+async def settle(run: Deployment, cluster: Cluster, record: Record | None) -> None:
     """Give every intent that a crash left open the outcome that the member's record proves."""
     entries = []
     for pending in run.state.cluster(cluster.name).pending:

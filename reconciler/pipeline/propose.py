@@ -42,14 +42,15 @@ def propose_between(base: Checked, head: Checked, clusters: Collection[str] = ()
 
 async def propose_live(
     checked: Checked, ports: MemberPorts, clusters: Collection[str] = (), *, deep: bool = False,
-    dry_run: bool = True,
+    dry_run: bool = True, left_alone: Collection[str] = (),
 ) -> tuple[Proposal, ...]:  # fmt: skip
-    """Plans against what the members have now; suspended members are left out.
+    """Plans against what the members have now; suspended members are left out, and those of ``left_alone``.
 
     Where a viewer is registered, it does the reading. Objects in doubt then need a dry run by the writer;
     without ``dry_run`` they are only read too, and the plan says what reading can tell.
     """
-    chosen = [cluster for cluster in checked.select(clusters) if not cluster.suspend]
+    selected = checked.select(clusters)
+    chosen = [one for one in selected if not one.suspend and one.name not in left_alone]
     return tuple(
         await asyncio.gather(*(_propose(checked, ports, cluster, deep, dry_run) for cluster in chosen))
     )

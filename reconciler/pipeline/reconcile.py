@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from reconciler.audit.membership import Kicked
 from reconciler.audit.state import LogState
 from reconciler.audit.witnessed import WitnessReport
 from reconciler.documents import Cluster
@@ -26,8 +27,9 @@ from reconciler.pipeline.check import Checked
 from reconciler.pipeline.deploy import deploy
 from reconciler.pipeline.journal import Journal
 from reconciler.pipeline.looking import Looks
+from reconciler.pipeline.membership.standing import kicked_of
 from reconciler.pipeline.ports import CheckPorts, MemberPorts, WritePorts
-from reconciler.pipeline.run import Deployment, MemberResult
+from reconciler.pipeline.run import Deployment, MemberResult, MemberState
 from reconciler.pipeline.witnessing import ask_witnesses
 from reconciler.plan import NOTHING_ALLOWED, Allowances
 
@@ -70,14 +72,25 @@ async def reconcile(
         if head != accepted:
             await accept(writes, journal, checked, state.ref)
 
-    chosen = checked.select(clusters)
+    kicked = kicked_of(state, checked.read_fleet, checks.repository.blobs)
+    selected = checked.select(clusters)
+    chosen = [cluster for cluster in selected if cluster.name not in kicked]
     looks = Looks((cluster.name for cluster in chosen), accept_once)
     run = Deployment(checked, members, writes, journal, writes.log.state(), looks, deep, allow)
     results = await _deploy_all(run, chosen)
+    results += tuple(
+        _left_alone(cluster, kicked[cluster.name]) for cluster in selected if cluster.name in kicked
+    )
     await looks.accept()
     root = checked.judgement.root if checked.judgement else checked.federation.root
     witnesses = await ask_witnesses(writes.log, root, checks.clock)
     return Run(head, head != accepted, checked, results, witnesses)
+
+
+def _left_alone(cluster: Cluster, kicked: Kicked) -> MemberResult:
+    because = f": {kicked.reason}" if kicked.reason else ""
+    error = f"kicked at entry {kicked.index}{because}; left alone until its registration changes or goes"
+    return MemberResult(cluster.name, MemberState.KICKED, error=error)
 
 
 async def _accepted(checks: CheckPorts, writes: WritePorts, journal: Journal, state: LogState) -> str:

@@ -28,13 +28,20 @@ class MemberState(StrEnum):
     APPLIED = "applied"  # brought to its desired state now
     OBSERVED = "observed"  # mode observe: planned, never written
     SUSPENDED = "suspended"
+    KICKED = "kicked"  # left alone: its registration is the one that was kicked
     REFUSED = "refused"  # a guard or the gate said no
     FAILED = "failed"  # some object, or the member as a whole
     UNREACHABLE = "unreachable"
     WAITING = "waiting"  # the circuit breaker is open
 
 
-GOOD = {MemberState.SYNCED, MemberState.APPLIED, MemberState.OBSERVED, MemberState.SUSPENDED}
+GOOD = {
+    MemberState.SYNCED,
+    MemberState.APPLIED,
+    MemberState.OBSERVED,
+    MemberState.SUSPENDED,
+    MemberState.KICKED,
+}
 
 
 @dataclass(frozen=True, slots=True)

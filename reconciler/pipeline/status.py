@@ -6,10 +6,12 @@ is written, neither to a member nor to the log.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from reconciler.audit.membership import Kicked
 from reconciler.audit.state import ClusterState, LogState
 from reconciler.documents import Cluster
 from reconciler.pipeline.check import Checked
@@ -26,6 +28,8 @@ class Health(StrEnum):
     UNREACHABLE = "unreachable"
     FAILING = "failing"  # it answers, with a refusal
     SUSPENDED = "suspended"
+    KICKED = "kicked"  # and not all of it is done
+    LEFT = "left"  # kicked, and its registration is still there
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +61,38 @@ class MemberStatus:
         """Whether this member needs nobody's attention."""
         if self.mode == "observe":  # its plan waits for a person, not for the reconciler
             return self.health in (Health.SYNCED, Health.OUT_OF_SYNC, Health.SUSPENDED)
+        if self.health is Health.LEFT:
+            return True
         return self.health in (Health.SYNCED, Health.SUSPENDED) and self.last_result in ("", "applied")
 
 
 async def fleet_status(
-    checked: Checked, state: LogState, ports: MemberPorts, clusters: tuple[str, ...] = ()
-) -> tuple[MemberStatus, ...]:
-    """Look at all members at once, by reading alone where a viewer is registered."""
-    proposals = {p.cluster: p for p in await propose_live(checked, ports, clusters, dry_run=False)}
-    return tuple(
-        _status(cluster, state, proposals.get(cluster.name), ports) for cluster in checked.select(clusters)
-    )
+    checked: Checked, state: LogState, ports: MemberPorts, clusters: tuple[str, ...] = (), *,
+    kicked: Mapping[str, Kicked] | None = None,
+) -> tuple[MemberStatus, ...]:  # fmt: skip
+    """Look at all members at once, by reading alone where a viewer is registered; not at those ``kicked``."""
+    gone = kicked or {}
+    looked = await propose_live(checked, ports, clusters, dry_run=False, left_alone=gone.keys())
+    proposals = {p.cluster: p for p in looked}
+    found = []
+    for cluster in checked.select(clusters):
+        status = _status(cluster, state, proposals.get(cluster.name), ports)
+        one = gone.get(cluster.name)
+        found.append(_kicked(status, one, ports.clock()) if one else status)
+    return tuple(found)
+
+
+def _kicked(status: MemberStatus, kicked: Kicked, now: datetime) -> MemberStatus:
+    """A member that was kicked: since when and why, and what is still to be done."""
+    health = Health.KICKED if kicked.left is None else Health.LEFT
+    because = f": {kicked.reason}" if kicked.reason else ""
+    rest = (
+        f"finish it: fleetward kick {status.cluster}" if kicked.left is None
+        else f"its registration is still there: merge leave/{status.cluster}"
+    )  # fmt: skip
+    days = (now - kicked.time).total_seconds() / 86_400
+    error = f"kicked {days:.1f} days ago by {kicked.actor}{because}; {rest}"
+    return replace(status, health=health, error=error)
 
 
 def _status(cluster: Cluster, state: LogState, proposal: Proposal | None, ports: MemberPorts) -> MemberStatus:

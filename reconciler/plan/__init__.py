@@ -10,6 +10,7 @@ from reconciler.plan.authorize import CODES, NOTHING_ALLOWED, Allowances, Author
 from reconciler.plan.build import build_plan, compare
 from reconciler.plan.changes import Action, Change, FieldChange, Plan
 from reconciler.plan.diff import diff_objects
+from reconciler.plan.leaving import leaving_plan, nothing
 from reconciler.plan.triage import triage
 
 __all__ = [
@@ -25,5 +26,7 @@ __all__ = [
     "build_plan",
     "compare",
     "diff_objects",
+    "leaving_plan",
+    "nothing",
     "triage",
 ]

@@ -20,6 +20,7 @@ class Action(StrEnum):
     CREATE = "create"
     UPDATE = "update"
     DELETE = "delete"
+    RELEASE = "release"  # the object stays, our marks go: only where a member leaves
     CONFLICT = "conflict"
     REFUSED = "refused"
 
@@ -73,8 +74,9 @@ class Plan:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Every action with its count, and ``keep``."""
-        return {action.value: self.count(action) for action in Action} | {"keep": self.kept}
+        """Every action with its count, and ``keep``; ``release`` only where there is one."""
+        found = {action.value: self.count(action) for action in Action} | {"keep": self.kept}
+        return {name: count for name, count in found.items() if count or name != Action.RELEASE.value}
 
     @property
     def blocked(self) -> tuple[Change, ...]:

@@ -1,8 +1,8 @@
-"""Proposes one file as a signed commit on a branch of its own; nothing that counts is moved.
+"""Proposes one file, or its removal, as a signed commit on a branch of its own; nothing that counts is moved.
 
 Rules:
-- The commit is the base's tree with one file more, made as objects: no work tree, index, filter or hook of
-  this side has a part in it. ``sign`` gets what ``git commit -S`` would hand to ssh-keygen.
+- The commit is the base's tree with one file more, or one less, made as objects: no work tree, index, filter
+  or hook of this side has a part in it. ``sign`` gets what ``git commit -S`` would hand to ssh-keygen.
 - The branch is made, never moved: where it is there already, ProposalError. In a URL's remote that is a push
   that expects no such branch; the remote's hooks and protections have their say.
 - What breaks off before the branch leaves loose objects that git cleans up by itself.
@@ -28,6 +28,7 @@ from reconciler.repository.text import printable
 MAX_CONTENT: Final = 1 << 20  # bytes
 Sign = Callable[[bytes], bytes]  # the commit without its signature -> the armoured signature
 _BRANCH = re.compile(r"refs/heads/[a-z0-9][a-z0-9./-]{0,300}\Z")
+_EMPTY: Final = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"  # the tree of nothing
 _PATH = re.compile(r"[a-z0-9][a-z0-9.-]*(?:/[a-z0-9][a-z0-9.-]*){0,4}\Z")
 
 
@@ -39,11 +40,11 @@ class ProposalError(RepositoryError):
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """One file at ``path`` on top of commit ``base`` (full ids); ``time`` is UTC."""
+    """One file at ``path`` on top of commit ``base`` (full ids), None for its removal; ``time`` is UTC."""
 
     base: str
     path: str
-    content: bytes
+    content: bytes | None
     branch: str  # refs/heads/...
     subject: str
     author: str
@@ -57,7 +58,7 @@ def propose(
     """The id of the commit, which is on the branch when this returns. Raises ProposalError, FetchError."""
     if not _BRANCH.match(proposal.branch) or ".." in proposal.branch or not _PATH.match(proposal.path):
         raise _failed(proposal, "a name that is none")
-    if len(proposal.content) > MAX_CONTENT:
+    if proposal.content is not None and len(proposal.content) > MAX_CONTENT:
         raise _failed(proposal, f"more than {MAX_CONTENT} bytes")
     try:
         commit = _write_commit(repo, proposal, sign)
@@ -79,7 +80,11 @@ def _push(mirror: Mirror, commit: str, proposal: Proposal, timeout: float) -> No
 
 def _write_commit(repo: pygit2.Repository, proposal: Proposal, sign: Sign) -> str:
     base = repo[proposal.base].peel(pygit2.Commit)
-    tree = _with_file(repo, base.tree, proposal.path.split("/"), repo.create_blob(proposal.content))
+    path, content = proposal.path.split("/"), proposal.content
+    if content is None:
+        tree = _without_file(repo, base.tree, path)
+    else:
+        tree = _with_file(repo, base.tree, path, repo.create_blob(content))
     person = f"{proposal.author} <{proposal.email}> {int(proposal.time.timestamp())} +0000"
     raw = (
         f"tree {tree}\nparent {proposal.base}\nauthor {person}\ncommitter {person}\n\n{proposal.subject}\n"
@@ -107,8 +112,27 @@ def _with_file(
     return builder.write()
 
 
+def _without_file(repo: pygit2.Repository, tree: pygit2.Tree, path: list[str]) -> pygit2.Oid:
+    """The tree without the file, and folders that only held it. Raises ValueError for no such file."""
+    builder = repo.TreeBuilder(tree)
+    there = builder.get(path[0])
+    if len(path) == 1:
+        if not isinstance(there, pygit2.Blob):
+            raise ValueError("there is no such file")
+        builder.remove(path[0])
+        return builder.write()
+    if not isinstance(there, pygit2.Tree):
+        raise ValueError("there is no such folder")  # noqa: TRY004  as for a file that is there
+    below = _without_file(repo, there, path[1:])
+    if str(below) != _EMPTY:  # git keeps no empty folder
+        builder.insert(path[0], below, FileMode.TREE)
+    else:
+        builder.remove(path[0])
+    return builder.write()
+
+
 def _failed(proposal: Proposal, got: str) -> ProposalError:
     return ProposalError(
-        "the registration cannot be proposed", got=got, where=proposal.branch,
-        hint="let the primary push branches join/*; if the branch is there, review it, or delete it",
+        "the change of the registration cannot be proposed", got=got, where=proposal.branch,
+        hint="let the primary push branches join/* and leave/*; if the branch is there, review or delete it",
     )  # fmt: skip

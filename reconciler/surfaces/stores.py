@@ -55,7 +55,7 @@ async def forget(wiring: Wiring, name: str) -> tuple[str, ...]:
     settings, gone = wiring.settings, []
     path = file_of(name)
     if forget_token(settings.credentials, path, settings.seal_keys):
-        gone.append(f"{settings.credentials / path}")
+        gone.append(path)
     fleet = wiring.accepted_fleet()
     if _may_be_secret(fleet, name) and await _forget_secret(wiring, fleet, name):
         gone.append(f"Secret {_namespace()}/{secret_name(name)}")

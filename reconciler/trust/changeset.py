@@ -42,11 +42,13 @@ class ChangeAction(StrEnum):
     CREATE = "create"
     UPDATE = "update"
     DELETE = "delete"
+    RELEASE = "release"  # our labels and annotations go, the object stays
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One object: digests are "sha256:<hex>", ``before`` "" for create, ``after`` "" for delete.
+    """One object: digests are "sha256:<hex>", ``before`` "" for create, ``after`` "" for delete and
+    release.
 
     ``resource_version`` is that of the object that the plan saw, "" if there was none.
     """
@@ -225,6 +227,7 @@ def _sound(change: Change) -> bool:
         ChangeAction.CREATE: after and not change.before,
         ChangeAction.UPDATE: after and (before or not change.before),
         ChangeAction.DELETE: not change.after and (before or not change.before),
+        ChangeAction.RELEASE: not change.after and (before or not change.before),
     }
     return bool(change.ref.kind and change.ref.name) and digests[change.action]
 

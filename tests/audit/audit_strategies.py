@@ -21,6 +21,8 @@ from reconciler.audit.entry import (
     JoinRefused,
     KeyRotated,
     MemberJoined,
+    MemberKicked,
+    MemberLeft,
     MemberRefused,
     Outcome,
     OutcomeResult,
@@ -122,6 +124,14 @@ ENTRIES = {
     ),
     "member-joined": st.builds(
         MemberJoined, **common, token=tokens, cluster=names, cluster_uid=names, commit=commits, branch=long
+    ),
+    "member-kicked": st.builds(
+        MemberKicked, **common, cluster=names, cluster_uid=maybe_names, registration=digests | st.just(""),
+        reason=messages, kept_objects=st.booleans(), contacted=st.booleans(),
+    ),
+    "member-left": st.builds(
+        MemberLeft, **common, cluster=names, cluster_uid=maybe_names, kick=numbers, credentials=numbers,
+        commit=commits | st.just(""), branch=long | st.just(""),
     ),
 }  # fmt: skip
 entries = st.one_of(*ENTRIES.values())

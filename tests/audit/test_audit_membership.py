@@ -12,6 +12,8 @@ from audit_helpers import (
     demoted,
     join_refused,
     member_joined,
+    member_kicked,
+    member_left,
     memberships,
     open_log,
     promoted,
@@ -131,8 +133,8 @@ def test_membership_is_in_the_cache(tmp_path: Path):
 
 @pytest.mark.parametrize("start", range(8))
 def test_a_window_that_begins_anywhere_is_judged_by_what_it_shows(start: int):
-    past = Past(start, lambda _index: None)
-    state = LogState()
+    past = Past(start + 1, lambda _index: None)
+    state = LogState(size=start + 1)  # the trust came first
     for entry in [stamp(one, NOW) for one in memberships()[start:]]:
         state = past.assume(state, entry)
         assert problem(state, state.size, entry) == ""
@@ -157,3 +159,30 @@ def test_no_order_of_entries_uses_a_token_twice(entries: list[Entry]):
             state = advance(state, stamp(entry, NOW))
         assert uses <= 1
     assert isinstance(state.membership, Membership)
+
+
+def test_a_kick_holds_for_one_registration_until_the_name_joins_again():
+    begun = [*OPEN, token_used(), member_joined(), member_kicked()]
+    kicked = fold(*begun).membership.kicked["member-a"]
+    assert (kicked.index, kicked.left, kicked.reason) == (5, None, "moved to another fleet")
+    assert kicked.stands(kicked.registration)
+    assert not kicked.stands("sha256:" + "4" * 64)
+    assert not replace(kicked, registration="").stands(""), "what has no registration has nothing to stand"
+    done = fold(*begun, member_left(5))
+    assert done.membership.kicked["member-a"].left == 6
+    assert "kick 5 of cluster member-a is not open" in refusal(done, member_left(5))
+    again = [token_created(OTHER), token_used(OTHER), member_joined(OTHER)]
+    assert fold(*begun, member_left(5), *again).membership.kicked == {}
+
+
+def test_only_the_last_kick_of_a_cluster_can_end():
+    state = fold(member_kicked(), member_kicked(registration="sha256:" + "4" * 64))
+    assert "is not open" in refusal(state, member_left(1))
+    assert refusal(state, member_left(2)) == ""
+    assert "is not open" in refusal(state, member_left(2, "member-b"))
+
+
+def test_a_window_of_the_log_may_begin_after_the_kick():
+    past = Past(9, lambda _index: None)
+    state = past.assume(LogState(), stamp(member_left(4), NOW))
+    assert state.membership.kicked["member-a"].index == 4

@@ -138,6 +138,13 @@ class World:
         self.fleet.repo.git("merge", "--squash", "-q", f"join/{name}")
         return self.fleet.repo.commit({}, by="alice", message=f"Register {name}")
 
+    def merge_leave(self, name: str) -> str:
+        """The same for the removal of a registration; the branch is deleted."""
+        self.fleet.repo.git("merge", "--squash", "-q", f"leave/{name}")
+        commit = self.fleet.repo.commit({}, by="alice", message=f"Remove {name}")
+        self.fleet.repo.git("branch", "-D", f"leave/{name}")
+        return commit
+
     def body(self, plane: Plane, token: str, name: str, **change: Any) -> dict[str, Any]:
         """A good request for a cluster that was prepared, with some fields changed."""
         admin = administrator_of(str(plane.member.kubeconfig), None)

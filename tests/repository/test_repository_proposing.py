@@ -93,3 +93,22 @@ def test_by_push_to_a_remote(repo: FleetRepo, tmp_path: Path):
         repository.propose(proposal(repo, content=b"other"), signed)
     repository.fetch()
     assert repository.branch("refs/heads/join/b") == commit
+
+
+def test_one_file_less_and_no_empty_folder(repo: FleetRepo):
+    repository, before = opened(repo), repo.head()
+    leave = proposal(repo, path="clusters/a.yaml", content=None, branch="refs/heads/leave/a")
+    commit = repository.propose(leave, signed)
+    assert repo.git("diff", "--name-status", before, commit).split() == ["D", "clusters/a.yaml"]
+    assert repo.git("ls-tree", "--name-only", commit).split() == ["federation.yaml", "policies"]
+    repo.git("fsck", "--strict")
+    found = repository.commit(commit)
+    assert found.signature is not None
+    verify(parse(found.signature), found.payload, namespace="git")
+
+
+@pytest.mark.parametrize("path", ["clusters/b.yaml", "clusters", "none/a.yaml", "federation.yaml/a"])
+def test_what_is_not_there_cannot_be_removed(repo: FleetRepo, path: str):
+    with pytest.raises(ProposalError):
+        opened(repo).propose(proposal(repo, path=path, content=None), signed)
+    assert repo.git("branch", "--list", "join/*") == ""

@@ -13,6 +13,8 @@ from reconciler.audit.entry_membership import (
     Demoted,
     JoinRefused,
     MemberJoined,
+    MemberKicked,
+    MemberLeft,
     Promoted,
     TokenCreated,
     TokenRevoked,
@@ -68,6 +70,21 @@ def _joined_cells(entry: MemberJoined) -> Cells:
     return {"subject": entry.branch, "object_uid": entry.cluster_uid}
 
 
+def _kicked_cells(entry: MemberKicked) -> Cells:
+    return {"subject": entry.reason, "object_uid": entry.cluster_uid, "message": _intention(entry)}
+
+
+def _left_cells(entry: MemberLeft) -> Cells:
+    message = f"kick {entry.kick} done, {entry.credentials} credentials removed"
+    return {"subject": entry.branch, "object_uid": entry.cluster_uid, "message": message}
+
+
+def _intention(entry: MemberKicked) -> str:
+    if not entry.contacted:
+        return "to leave without being asked: it is gone"
+    return "to leave and keep its objects" if entry.kept_objects else "to leave without its objects"
+
+
 CELLS: Mapping[str, Callable[[Any], Cells]] = {
     Promoted.kind: _promoted_cells,
     Demoted.kind: _demoted_cells,
@@ -76,6 +93,8 @@ CELLS: Mapping[str, Callable[[Any], Cells]] = {
     TokenRevoked.kind: _revoked_cells,
     JoinRefused.kind: _refused_cells,
     MemberJoined.kind: _joined_cells,
+    MemberKicked.kind: _kicked_cells,
+    MemberLeft.kind: _left_cells,
 }
 
 
@@ -125,6 +144,18 @@ def _joined(row: Row, entry: MemberJoined) -> Event:
     return _event(row, CREATE, cluster, message=message) | status(SUCCESS)
 
 
+def _kicked(row: Row, entry: MemberKicked) -> Event:
+    cluster = _entity("cluster", entry.cluster_uid, entry.cluster)
+    message = f"{_intention(entry)}: {entry.reason}".removesuffix(": ")
+    return _event(row, UPDATE, cluster, severity=HIGH, message=message) | status(SUCCESS)
+
+
+def _left(row: Row, entry: MemberLeft) -> Event:
+    cluster = _entity("cluster", entry.cluster_uid, entry.cluster)
+    message = f"left the fleet by the kick at {entry.kick}"
+    return _event(row, UPDATE, cluster, severity=HIGH, message=message) | status(SUCCESS)
+
+
 EVENTS: Mapping[str, Callable[[Row, Any], Event]] = {
     Promoted.kind: _promoted,
     Demoted.kind: _demoted,
@@ -133,4 +164,6 @@ EVENTS: Mapping[str, Callable[[Row, Any], Event]] = {
     TokenRevoked.kind: _revoked,
     JoinRefused.kind: _refused,
     MemberJoined.kind: _joined,
+    MemberKicked.kind: _kicked,
+    MemberLeft.kind: _left,
 }

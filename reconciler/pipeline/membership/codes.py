@@ -85,7 +85,37 @@ CODES: dict[str, tuple[str, str]] = {
         "whose: nothing was sent to it.",
     ),
     "FW1759": (
-        "The registration could not be proposed to the fleet's repository.",
-        "Let the primary push branches `join/*`; then join again with the same token.",
+        "A registration, or its removal, could not be proposed to the fleet's repository.",
+        "Let the primary push branches `join/*` and `leave/*`; then run the same command again (join: with "
+        "the same token).",
+    ),
+    "FW1768": (
+        "Only an administrator of the cluster can let it leave.",
+        "Use a kubeconfig that may do everything there: `kubectl auth can-i '*' '*'` says yes.",
+    ),
+    "FW1769": ("Nobody confirmed that the cluster is to leave.", "Run it at a terminal, or pass --yes."),
+    "FW1770": (
+        "The cluster cannot be kicked: no such cluster, the primary itself, or a registration that is not "
+        "accepted.",
+        "Read the message. The primary is given up with `fleetward demote`. A registration that changed is "
+        "accepted by `fleetward reconcile`, or kicked without contact by --gone.",
+    ),
+    "FW1771": (
+        "The cluster that is to be kicked does not answer, or refuses.",
+        "The message has the code of the connection's own failure. If the cluster is gone for good, or left "
+        "by itself, run `fleetward kick NAME --gone`.",
+    ),
+    "FW1772": (
+        "The cluster could not be emptied, so its kick is not finished; `reconcile` leaves it alone.",
+        "Mend what the message names, and run the same `fleetward kick` again. With --keep-objects nothing "
+        "is deleted but the guard.",
+    ),
+    "FW1773": (
+        "The cluster goes on refusing what its administrator removes.",
+        "Look for another admission policy or webhook; then run `fleetward leave` again.",
+    ),
+    "FW1774": (
+        "A stored credential of the kicked cluster cannot be removed.",
+        "Let the reconciler's user write the credentials folder; then run the same `fleetward kick` again.",
     ),
 }

@@ -45,6 +45,30 @@ class PrimaryError(MemberError):
     code = "FW1755"
 
 
+class KickRefusedError(MemberError):
+    """The cluster cannot be kicked."""
+
+    code = "FW1770"
+
+
+class NotGoneError(MemberError):
+    """The cluster to be kicked does not answer, and nobody said that it is gone."""
+
+    code = "FW1771"
+
+
+class NotEmptyError(MemberError):
+    """The cluster could not be emptied."""
+
+    code = "FW1772"
+
+
+class CredentialLeftError(MemberError):
+    """A stored credential cannot be removed."""
+
+    code = "FW1774"
+
+
 class RequestError(MemberError):
     """A request that is none."""
 

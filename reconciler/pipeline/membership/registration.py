@@ -4,7 +4,9 @@ Rules:
 - The same request and token give the same bytes, so that a join that is repeated finds its own proposal.
 - A name is taken by a registration at the tip of the fleet's ref, and by a proposal (branch ``join/NAME``). A
   cluster is taken by its uid, as intents and joins in the log have it, and by its API server URLs.
-- A proposal that was given up (its branch is gone) takes nothing.
+- A proposal that was given up (its branch is gone) takes nothing; nor does what was before a kick that is
+  done.
+- ``leave/NAME`` proposes the removal of the file whose bytes were kicked, and of no other.
 """
 
 from __future__ import annotations
@@ -42,6 +44,11 @@ _Dumper.add_representer(
 def branch_of(name: str) -> str:
     """The branch of a cluster's proposal."""
     return f"refs/heads/join/{name}"
+
+
+def leaving_branch_of(name: str) -> str:
+    """The branch that proposes to remove a cluster's registration."""
+    return f"refs/heads/leave/{name}"
 
 
 def path_of(name: str) -> str:
@@ -119,12 +126,22 @@ def require_free(
 
 
 def _uids(state: LogState, name: str) -> set[str]:
-    intent, joined = state.cluster(name).intent, state.membership.joined.get(name)
-    return ({intent.cluster_uid} if intent else set()) | ({joined.cluster_uid} if joined else set())
+    """The clusters that this name stands for: what was before its last join or kick counts no more."""
+    membership = state.membership
+    intent, joined, kicked = (
+        state.cluster(name).intent,
+        membership.joined.get(name),
+        membership.kicked.get(name),
+    )
+    left = (kicked.left or 0) if kicked else 0
+    since = max(left, joined.index if joined else 0)
+    uids = {intent.cluster_uid} if intent and intent.index >= since else set()
+    return uids | ({joined.cluster_uid} if joined and joined.index > left else set())
 
 
 def _begun(state: LogState, request: JoinRequest) -> set[str]:
     """The names under which this cluster has begun to join."""
     membership = state.membership
     joined = {name for name, one in membership.joined.items() if one.cluster_uid == request.uid}
-    return joined | {one.used_by for one in membership.tokens.values() if one.used_uid == request.uid}
+    used = {one.used_by for one in membership.tokens.values() if one.used_uid == request.uid}
+    return (joined | used) - {name for name, one in membership.kicked.items() if one.left is not None}

@@ -21,6 +21,7 @@ STYLES: dict[str, dict[str, Any]] = {
     "create": {"fg": "green"},
     "update": {"fg": "yellow"},
     "delete": {"fg": "red"},
+    "release": {"fg": "yellow"},
     "conflict": {"fg": "magenta", "bold": True},
     "refused": {"fg": "magenta", "bold": True},
     "dim": {"dim": True},

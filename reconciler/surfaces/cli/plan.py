@@ -52,8 +52,9 @@ def plan_command(
     Exit codes: 0 no changes, 1 changes, 2 error (a member that did not answer is one).
     """
     from reconciler.pipeline.check import prepare
+    from reconciler.pipeline.membership.standing import kicked_of
     from reconciler.pipeline.propose import propose_between, propose_live
-    from reconciler.surfaces.accepted import last_accepted
+    from reconciler.surfaces.accepted import last_accepted, log_state
     from reconciler.surfaces.wiring import wired
 
     with wired(settings_of(params), reporter()) as wiring:
@@ -69,7 +70,11 @@ def plan_command(
         if base:
             proposals = propose_between(base, head, clusters)
         else:
-            looking = propose_live(head, wiring.members(), clusters, deep=deep, dry_run=dry_run)
+            state = log_state(wiring)
+            kicked = kicked_of(state, head.read_fleet, ports.repository.blobs) if state else {}
+            looking = propose_live(
+                head, wiring.members(), clusters, deep=deep, dry_run=dry_run, left_alone=kicked.keys()
+            )
             proposals = asyncio.run(looking)
     _print(proposals, output, base.commit if base else "live", head.commit)
     return _exit_code(proposals)

@@ -77,6 +77,7 @@ def reconcile_command(
 def _confirmed(wiring: Wiring, clusters: tuple[str, ...]) -> bool:
     """Show the plan of the commit that would be applied, and ask."""
     from reconciler.pipeline.check import prepare
+    from reconciler.pipeline.membership.standing import kicked_of
     from reconciler.pipeline.propose import propose_live
     from reconciler.surfaces.formats import plans
 
@@ -90,7 +91,9 @@ def _confirmed(wiring: Wiring, clusters: tuple[str, ...]) -> bool:
     prepared = prepare(checks, checks.repository.snapshot(commit), accepted=accepted)
     if not prepared.ok:
         return True
-    proposals = asyncio.run(propose_live(prepared, wiring.members(), clusters))
+    kicked = kicked_of(state, prepared.read_fleet, checks.repository.blobs)
+    looking = propose_live(prepared, wiring.members(), clusters, left_alone=kicked.keys())
+    proposals = asyncio.run(looking)
     made = [proposal.plan for proposal in proposals if proposal.plan]
     click.echo(plans.text(made, paint), nl=False)
     if not any(plan.changes for plan in made):

@@ -35,6 +35,8 @@ COMMANDS = {
     "token": ("token", "Make, list and revoke join tokens."),
     "serve": ("serve", "Answer clusters that join."),
     "join": ("join", "Make this cluster a member."),
+    "leave": ("leave", "Take the fleet off this cluster."),
+    "kick": ("kick", "Let a member go: its objects, credentials and registration."),
     "sandbox": ("sandbox", "Start and stop local control planes."),
     "completion": ("completion", "Print the completion script of a shell."),
 }

@@ -55,6 +55,7 @@ def status_command(clusters: tuple[str, ...], watch: bool, interval: int, output
 def _look(wiring: Wiring, clusters: tuple[str, ...]) -> tuple[MemberStatus, ...]:
     from reconciler.pipeline.accepting import require_initialized
     from reconciler.pipeline.check import prepare
+    from reconciler.pipeline.membership.standing import kicked_of
     from reconciler.pipeline.status import fleet_status
 
     checks = wiring.checks()
@@ -62,7 +63,8 @@ def _look(wiring: Wiring, clusters: tuple[str, ...]) -> tuple[MemberStatus, ...]
     state = wiring.log_view().state()
     accepted = require_initialized(state, checks.repository)
     prepared = prepare(checks, checks.repository.snapshot(accepted))
-    return asyncio.run(fleet_status(prepared, state, wiring.members(), clusters))
+    kicked = kicked_of(state, prepared.read_fleet, checks.repository.blobs) if prepared.fleet else {}
+    return asyncio.run(fleet_status(prepared, state, wiring.members(), clusters, kicked=kicked))
 
 
 def _print(statuses: tuple[MemberStatus, ...], output: str) -> None:

@@ -22,7 +22,7 @@ from reconciler.surfaces.formats.safe import safe
 from reconciler.surfaces.formats.words import counted
 
 _NAMES = {CHANGE_SET: "change set", OUTCOMES_SCHEMA: "objects", PROVENANCE_SCHEMA: "commits"}
-_SIGNS = {"create": "+", "update": "~", "delete": "-"}
+_SIGNS = {"create": "+", "update": "~", "delete": "-", "release": "="}
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ from reconciler.audit.entry import (
     Entry,
     JoinRefused,
     MemberJoined,
+    MemberKicked,
+    MemberLeft,
     Promoted,
     TokenCreated,
     TokenRevoked,
@@ -35,4 +37,18 @@ def membership_line(entry: Entry) -> str:
             return f"{entry.code}{asked} from {entry.address or '-'}, {counted(entry.count, 'request')}"
         case MemberJoined():
             return f"{entry.cluster} ({entry.cluster_uid}) proposed as {entry.commit[:12]} on {entry.branch}"
+        case MemberKicked():
+            return _kicked(entry)
+        case MemberLeft():
+            proposed = f", removal proposed on {entry.branch}" if entry.branch else ""
+            return f"{entry.cluster} by the kick at {entry.kick}{proposed}"
     return ""
+
+
+def _kicked(entry: MemberKicked) -> str:
+    how = (
+        "gone" if not entry.contacted else "keeping its objects" if entry.kept_objects else "with its objects"
+    )
+    return (
+        f"{entry.cluster} ({entry.cluster_uid or 'unknown uid'}), {how}: {entry.reason or 'no reason given'}"
+    )

@@ -19,6 +19,7 @@ SIGNS = {
     Action.CREATE: "+",
     Action.UPDATE: "~",
     Action.DELETE: "-",
+    Action.RELEASE: "=",
     Action.CONFLICT: "!",
     Action.REFUSED: "!",
 }
