@@ -115,6 +115,16 @@ class Repository:
         """The paths that a commit changes of its own accord (``authorship``). Raises as ``commit`` does."""
         return self._authorship.of(commit, lambda oid: self.commit(oid).tree)
 
+    def addition(self, commit: Commit) -> tuple[str, str] | None:
+        """Path and blob id of the plain file that a commit with one parent adds, if that is all it does."""
+        if len(commit.parents) != 1:
+            return None
+        changes = self._authorship.difference(self.commit(commit.parents[0]).tree, commit.tree)
+        (path, (before, after)), *more = changes.items() if changes else [("", (None, None))]
+        if more or before is not None or after is None or after[0] != b"100644":
+            return None
+        return path, after[1]
+
     def file_id(self, commit: Commit, name: str) -> str:
         """The blob id of a file at the top of the commit's tree, "" if there is none."""
         entries = self._snapshots.entries(commit.tree)
