@@ -18,6 +18,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 
 from reconciler.model import MEMBER_NAMESPACE, RECONCILER_USER, Json
 
@@ -78,12 +79,13 @@ def _viewer_objects() -> list[dict[str, Json]]:
     ]  # fmt: skip
 
 
-def needed_rights() -> Iterator[tuple[str, str, str, str]]:
-    """(group, resource, verb, namespace) of every right that these roles give; "" is every namespace."""
+def needed_rights() -> Iterator[tuple[str, str, str, str, str]]:
+    """(group, resource, verb, namespace, name) of every right that these roles give; "" is every one."""
     for rules, namespace in ((_RULES, ""), (_RECORD_RULES, MEMBER_NAMESPACE)):
         for rule in rules:
-            for group in rule["apiGroups"]:
-                yield from ((group, r, verb, namespace) for r in rule["resources"] for verb in rule["verbs"])
+            parts = (rule[key] for key in ("apiGroups", "resources", "verbs"))
+            for (group, resource, verb), name in product(product(*parts), rule.get("resourceNames", [""])):
+                yield group, resource, verb, namespace, name
 
 
 def _subject(username: str) -> dict[str, Json]:

@@ -178,7 +178,7 @@ async def _check_rights(transport: Transport, server: str) -> None:
     allowed = await together(*(_allowed(transport, *right) for right in wanted))
     missing = [
         f"{verb} {resource}{'.' + group if group else ''}"
-        for (group, resource, verb, _), good in zip(wanted, allowed, strict=True)
+        for (group, resource, verb, *_), good in zip(wanted, allowed, strict=True)
         if not good
     ]
     if missing:
@@ -188,8 +188,14 @@ async def _check_rights(transport: Transport, server: str) -> None:
         )  # fmt: skip
 
 
-async def _allowed(transport: Transport, group: str, resource: str, verb: str, namespace: str) -> bool:
-    attributes = {"group": group, "resource": resource, "verb": verb, "namespace": namespace}
+async def _allowed(
+    transport: Transport, group: str, resource: str, verb: str, namespace: str, name: str
+) -> bool:
+    resource, _, subresource = resource.partition("/")
+    attributes = {
+        "group": group, "resource": resource, "subresource": subresource, "verb": verb,
+        "namespace": namespace, "name": name,
+    }  # fmt: skip
     body = {
         "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview",
         "spec": {"resourceAttributes": attributes},

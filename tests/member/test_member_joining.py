@@ -143,8 +143,10 @@ def test_versions_and_rights():
         True, True, True, False, False, False, False,
     ]  # fmt: skip
     rights = list(needed_rights())
-    assert ("rbac.authorization.k8s.io", "clusterroles", "escalate", "") in rights
-    assert ("", "configmaps", "update", "federation-system") in rights
+    assert ("rbac.authorization.k8s.io", "clusterroles", "escalate", "", "") in rights
+    assert ("", "configmaps", "update", "federation-system", "") in rights
+    tokens = [name for _, resource, *_, name in rights if resource == "serviceaccounts/token"]
+    assert tokens == ["federation-reconciler", "federation-viewer"], "asked for by name, as they are given"
     assert not any("*" in part for right in rights for part in right)
 
 
