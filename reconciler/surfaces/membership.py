@@ -10,7 +10,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from reconciler.audit.membership import Primary
     from reconciler.audit.state import LogState
     from reconciler.member.administrator import Administrator
+    from reconciler.model import Finding
     from reconciler.pipeline.membership.door import DoorPorts
+    from reconciler.pipeline.ports import Report
     from reconciler.surfaces.wiring import Wiring
     from reconciler.trust.jointoken import TokenKey
     from reconciler.trust.pinned import EndpointAuthority
@@ -87,6 +89,26 @@ def store_credential(settings: Settings, name: str, credential: str) -> str:
     return f"{JOINED}/{name}.token"
 
 
+def has_credential(settings: Settings, name: str) -> bool:
+    """Whether a bearer token of that member is kept; one that cannot be looked at counts as there."""
+    try:
+        (settings.credentials / JOINED / f"{name}.token").lstat()
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _check(settings: Settings, report: Report, commit: str, base: str) -> Sequence[Finding]:
+    """What a reconcile would say of the commit: with ports of its own, since the door works in threads."""
+    from reconciler.pipeline.check import check
+    from reconciler.surfaces.wiring import wired
+
+    with wired(settings, report) as own:
+        return check(own.checks(), rev=commit, base=base).findings
+
+
 def _sync(folder: Path) -> None:
     from reconciler.trust.keys import sync_folder
 
@@ -126,6 +148,8 @@ def door_ports(wiring: Wiring, key: TokenKey, *, loopback: bool) -> DoorPorts:
         token_key=key.public,
         signer=signer,
         store=lambda name, credential: store_credential(settings, name, credential),
+        stored=lambda name: has_credential(settings, name),
+        check=lambda commit, base: _check(settings, wiring.report, commit, base),
         clock=clock,
         actor=actor(),
         report=wiring.report,

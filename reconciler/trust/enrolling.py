@@ -5,8 +5,8 @@ people. Whoever steals that key must not gain more than that, so its commit coun
 
 1. the root that judges it (the one before it) says ``joining.autoApprove: true``;
 2. it has one parent, and all it does is add one plain file, ``clusters/NAME.yaml``;
-3. that file is one Cluster of that name with the fields of ``FIELDS`` alone, and its credential is
-   ``joined/NAME.token``: never another member's, which would be sent to a server of the thief's choice.
+3. that file is one Cluster of that name with the fields of ``FIELDS`` alone, and its credential is that of
+   its own join: never another member's, which would be sent to a server of the thief's choice.
 
 A path rule asks it for no approvals. It counts for nobody elsewhere: not for a rule, a threshold or a
 heartbeat.
@@ -19,6 +19,7 @@ import re
 
 from reconciler.documents import TrustRoot
 from reconciler.documents.formats import is_dns_label
+from reconciler.documents.joined import is_own
 from reconciler.documents.reader import read
 from reconciler.errors import TrustError
 from reconciler.model import API_VERSION, Json
@@ -91,6 +92,6 @@ def _is_join(body: Json, name: str) -> bool:
     metadata, spec = body["metadata"], body["spec"]
     if not isinstance(metadata, dict) or not isinstance(spec, dict):
         return False
-    said = (body["apiVersion"], body["kind"], metadata.get("name"), spec.get("credentials"))
-    wanted = (API_VERSION, "Cluster", name, {"tokenFile": f"joined/{name}.token"})
-    return said == wanted and metadata.keys() <= {"name", "labels"} and spec.keys() <= FIELDS
+    said = (body["apiVersion"], body["kind"], metadata.get("name"))
+    known = said == (API_VERSION, "Cluster", name) and is_own(spec.get("credentials"), name)
+    return known and metadata.keys() <= {"name", "labels"} and spec.keys() <= FIELDS

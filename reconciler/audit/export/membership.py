@@ -101,7 +101,8 @@ def _demoted(row: Row, entry: Demoted) -> Event:
 
 def _created(row: Row, entry: TokenCreated) -> Event:
     token = _entity("join token", entry.token, entry.cluster or "any cluster")
-    return _event(row, CREATE, token, message=f"a{'n auto-approved' if entry.auto_approve else ''} join token was made") | status(SUCCESS)
+    message = f"{'an auto-approved' if entry.auto_approve else 'a'} join token was made"
+    return _event(row, CREATE, token, message=message) | status(SUCCESS)
 
 
 def _used(row: Row, entry: TokenUsed) -> Event:
