@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 import yaml
-from e2e_world import Plane
+from e2e_world import Plane, until
 from join_ways import join_file, parsed, prepared, waiting
-from join_world import RBAC, World
+from join_world import World
 
 from reconciler.audit.entry import MemberJoined
 from reconciler.errors import FleetwardError
@@ -27,7 +27,6 @@ from reconciler.surfaces.wiring import clock
 
 pytestmark = pytest.mark.real
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "joining.md"
-FORCE = "?fieldManager=kubectl&force=true"
 
 
 @pytest.fixture
@@ -90,7 +89,9 @@ def test_another_cluster_takes_the_name(declared: World, a: Plane, b: Plane) -> 
     assert "apiServers" in error.got
     assert "caBundle" in error.got
     copied = replace(other, servers=(b.member.url,), ca_bundle=b.member.ca_file.read_text())
-    refused(world, copied, "FW1751")
+    refused(world, copied, "FW1750")  # its credential is nobody's there
+    stolen = parsed(world.body(b, token, "member-b", uid=other.uid))
+    refused(world, stolen, "FW1751")
     assert admit(world, parsed(world.body(b, token, "member-b"))).branch == "refs/heads/main"
 
 
@@ -214,6 +215,7 @@ def test_the_service_account_of_the_job_can_join(declared: World, b: Plane, tmp_
     """As its pod would: the account's files and the environment that the kubelet gives; and nothing more."""
     world, made = declared, manifests()
     namespace, account, role, binding = made[:4]
+    until(lambda: b.get(path_of(namespace)) is None, "the namespace of the other test to go")
     for body in (namespace, account, role, binding):
         b.must("POST", path_of(body, name=False), body)
     try:
@@ -247,4 +249,3 @@ def test_the_service_account_of_the_job_can_join(declared: World, b: Plane, tmp_
         b.send("DELETE", path_of(role))
         b.send("DELETE", path_of(account))
         b.send("DELETE", path_of(namespace))
-    assert RBAC
