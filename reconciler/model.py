@@ -24,6 +24,7 @@ Clock = Callable[[], datetime]  # timezone-aware, UTC
 
 API_VERSION = "fleetward.io/v1alpha1"
 FIELD_MANAGER = "fleetward"
+PRIMARY_NAMESPACE = "fleetward-system"  # on the primary: what is about other members
 MEMBER_NAMESPACE = "federation-system"
 RECONCILER_USER = "system:serviceaccount:federation-system:federation-reconciler"
 PARENT_NAME = "fleetward"  # the ApplySet parent: a ConfigMap of this name in MEMBER_NAMESPACE

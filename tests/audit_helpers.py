@@ -174,8 +174,9 @@ def demoted() -> Demoted:
 
 def token_created(token: str = TOKEN, cluster: str = "", expires: datetime = LATER) -> TokenCreated:
     return TokenCreated(
-        actor="ann", token=token, cluster=cluster, labels=("owner=shop", "tier=workload"), expires=expires
-    )
+        actor="ann", token=token, cluster=cluster, labels=("owner=shop", "tier=workload"), expires=expires,
+        auto_approve=True,
+    )  # fmt: skip
 
 
 def token_used(token: str = TOKEN, cluster: str = "member-a", claim: str = _DIGEST) -> TokenUsed:

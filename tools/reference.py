@@ -24,6 +24,7 @@ FOLDERS = {
     "FederatedRoleBinding": "policies/rbac/",
     "FederatedNetworkRule": "policies/rules/",
     "PolicyException": "policies/exceptions/",
+    "Join": "",
 }
 SHARED = {"labels", "annotations", "placement", "overrides", "selector"}  # described once, at the end
 HEAD = """<!-- Made by tools/reference.py from schemas/. Do not edit. -->
@@ -94,8 +95,7 @@ def _kind(kind: str, schema: dict[str, Any]) -> str:
         "",
         _cell(schema["description"]),
         "",
-        f"Place: `{FOLDERS[kind]}`",
-        "",
+        *([f"Place: `{FOLDERS[kind]}`", ""] if FOLDERS[kind] else []),
         *_table(rows),
     ]
     return "\n".join([*lines, "", "```yaml", example, "```", ""])

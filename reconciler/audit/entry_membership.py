@@ -51,13 +51,17 @@ class Demoted(Entry):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenCreated(Entry):
-    """A join token was made; ``cluster`` is the only name that it may be used for, "" for any."""
+    """A join token was made; ``cluster`` is the only name that it may be used for, "" for any.
+
+    ``auto_approve``: its join registers the cluster at once, if the Federation still allows it then.
+    """
 
     kind: ClassVar[str] = "token-created"
     token: TokenId
     cluster: f.MaybeName
     labels: Labels
     expires: Annotated[datetime, f.TIME]
+    auto_approve: Annotated[bool, f.FLAG] = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +101,11 @@ class JoinRefused(Entry):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemberJoined(Entry):
-    """The registration of a cluster was proposed as ``commit`` on ``branch``; a merge makes it true."""
+    """A cluster joined; ``commit`` on ``branch`` has its registration.
+
+    On ``join/NAME`` it is proposed, and a merge makes it true. On the fleet's own ref it holds: committed by
+    an auto-approved token, or merged before the join.
+    """
 
     kind: ClassVar[str] = "member-joined"
     token: TokenId

@@ -82,6 +82,7 @@ class JoinToken:
     used_by: f.MaybeName = ""
     used_uid: f.MaybeName = ""
     claim: f.MaybeDigest = ""
+    auto_approve: Annotated[bool, f.FLAG] = False
 
     @property
     def is_open(self) -> bool:
@@ -210,7 +211,9 @@ def advance_membership(state: Membership, index: int, entry: MembershipEntry, ti
         case Demoted():
             return replace(state, primary=None, tokens={})
         case TokenCreated():
-            token = JoinToken(entry.cluster, entry.labels, time, entry.expires)
+            token = JoinToken(
+                entry.cluster, entry.labels, time, entry.expires, auto_approve=entry.auto_approve
+            )
             return replace(state, tokens=_kept(state.tokens, time) | {entry.token: token})
         case TokenUsed() | TokenRevoked():
             return replace(state, tokens=dict(state.tokens) | _changed(state.tokens, entry))

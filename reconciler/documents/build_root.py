@@ -46,6 +46,7 @@ def build_root(spec: Fields) -> TrustRoot:
         heartbeat=_heartbeat(trust["heartbeat"]) if "heartbeat" in trust else None,
         witnesses=tuple(WitnessKey(item["key"], item["url"]) for item in log.get("witnesses", ())),
         quorum=log.get("quorum", 0),
+        auto_approve=spec.get("joining", {}).get("autoApprove", False),
         digest=root_digest(spec),
     )
 

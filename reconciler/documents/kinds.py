@@ -27,6 +27,7 @@ AREA_OF_KIND: dict[str, str] = {
     "FederatedNetworkRule": "policies/rules",
     "PolicyException": "policies/exceptions",
 }
+ALONE = frozenset({"Join"})  # kinds of our files that are no part of a fleet; they have schemas too
 _AREAS = frozenset(
     f"policies/{name}"
     for name in ("rbac", "rules", "identity", "access", "rollout", "exceptions", "manifests")

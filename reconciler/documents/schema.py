@@ -26,7 +26,7 @@ import orjson
 from reconciler import __version__
 from reconciler.documents.codes import did_you_mean, finding, shown
 from reconciler.documents.formats import FORMATS
-from reconciler.documents.kinds import AREA_OF_KIND
+from reconciler.documents.kinds import ALONE, AREA_OF_KIND
 from reconciler.documents.limits import MAX_FINDINGS
 from reconciler.documents.reader import read
 from reconciler.model import API_VERSION, Finding, Json, Snapshot
@@ -39,6 +39,7 @@ RULES = 1  # raise it when a check of this room changes what passes: caches of o
 VERSION = API_VERSION.partition("/")[2]
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _MEANT = re.compile(r"schemas/v[0-9][^/]*/.*\.json")  # schemas/ may hold others, of a log or an application
+_ALONE = frozenset(f"schemas/{VERSION}/{kind}.json" for kind in ALONE)  # may be there, mean nothing
 _PATH = re.compile(r"schemas/([^/]+)/([^/]+)\.json")
 
 
@@ -80,6 +81,13 @@ def own_schemas() -> dict[str, Schema]:
 
 
 @cache
+def lone_schema(kind: str) -> Schema:
+    """The schema of a kind that is in no fleet (``kinds.ALONE``)."""
+    path = product_root() / "schemas" / VERSION / f"{kind}.json"
+    return Schema("", orjson.loads(path.read_bytes()))
+
+
+@cache
 def definition(name: str) -> Schema:
     """One definition of our own schemas by itself ("placement"), for values outside of a document."""
     definitions = own_schemas()["FederatedRole"].body["$defs"]
@@ -97,6 +105,8 @@ def schema_set(snapshots: Iterable[Snapshot]) -> tuple[SchemaSet, list[Finding]]
             if not _MEANT.fullmatch(path) or (path, blob) in seen:
                 continue
             seen.add((path, blob))
+            if path in _ALONE:
+                continue
             problems, kind, schema = _fleet_schema(snapshot, path)
             findings += problems
             if schema is not None and schema.body != own_schemas()[kind].body:

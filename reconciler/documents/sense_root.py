@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 from reconciler.documents.build_root import build_root, ssh_key
 from reconciler.documents.spot import path_text
-from reconciler.documents.trust_root import FORGE, Need, TrustRoot
+from reconciler.documents.trust_root import ENROLLER, FORGE, Need, TrustRoot
 from reconciler.model import Json
 
 Contradiction = tuple[str, list[str | int], str]  # code, JSON path, message
@@ -65,6 +65,8 @@ def _signers(spec: dict[str, Json]) -> Iterator[Contradiction]:
             yield _CODE, [*at, "principals"], "principals need an authority that certifies them"
         if FORGE in signer.get("roles", ()) and len(signer["roles"]) > 1:
             yield _CODE, [*at, "roles"], "a forge has no other role: it neither authors nor approves"
+        if ENROLLER in signer.get("roles", ()) and len(signer["roles"]) > 1:
+            yield _CODE, [*at, "roles"], "an enroller has no other role: it only adds clusters"
         dated = [
             signer,
             *(k for k in (*signer.get("keys", ()), *signer.get("openpgp", ())) if isinstance(k, dict)),

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 FORGE = "forge"  # the role of a key that may merge what others signed, and nothing else
-ROOT_FIELDS = ("trust", "signers", "authorities", "approvals", "repository", "ref", "log")
+ENROLLER = "enroller"  # the role of a key that may add registrations of joined clusters, and nothing else
+ROOT_FIELDS = ("trust", "signers", "authorities", "approvals", "repository", "ref", "log", "joining")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,16 @@ class TrustedSigner:
     def is_forge(self) -> bool:
         """May merge what others signed, never author or approve."""
         return FORGE in self.roles
+
+    @property
+    def is_enroller(self) -> bool:
+        """May add a new cluster's registration while ``auto_approve`` holds, never anything else."""
+        return ENROLLER in self.roles
+
+    @property
+    def is_person(self) -> bool:
+        """May author, approve and be counted: neither a forge nor an enroller."""
+        return not self.is_forge and not self.is_enroller
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +125,9 @@ class TrustRoot:
     heartbeat: Heartbeat | None = None
     witnesses: tuple[WitnessKey, ...] = ()
     quorum: int = 0  # witnesses that must cosign before a checkpoint counts as witnessed
+    auto_approve: bool = False  # an enroller may add clusters without anybody's approval
     digest: str = ""  # "sha256:<hex>" of the fields of ROOT_FIELDS
 
     def holding(self, role: str) -> tuple[TrustedSigner, ...]:
-        """The people with this role, all for ""; a forge is nobody."""
-        return tuple(s for s in self.signers if not s.is_forge and (not role or role in s.roles))
+        """The people with this role, all for ""; forges and enrollers are nobody."""
+        return tuple(s for s in self.signers if s.is_person and (not role or role in s.roles))

@@ -93,7 +93,7 @@ def administrator(path: Path, context: str, environment: Mapping[str, str]) -> A
         raise refused(str(path), "PEM in certificate-authority-data", "something else") from error
     command = user["exec"] if isinstance(user.get("exec"), dict) else {}
     argv = (str(command.get("command", "")), *(str(word) for word in command.get("args") or ()))
-    host = Host(path.parent, _now, allowed_exec=(argv,), environment=environment)
+    host = Host(path.parent, now, allowed_exec=(argv,), environment=environment)
     name = str(cluster.get("tls-server-name") or "")
     return Administrator(str(cluster.get("server") or ""), ca, name, text, chosen, host)
 
@@ -130,7 +130,7 @@ def own_identity(caller: Caller, *, certificate_only: bool) -> bool:
 def _embedded(path: Path) -> dict[str, Any]:
     """The kubeconfig with the contents of the files that it names in place of their names."""
     try:
-        config = yaml.safe_load(_read(path))
+        config = yaml.safe_load(read_file(path))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise refused(str(path), "a kubeconfig", "not YAML") from error
     if not isinstance(config, dict):
@@ -150,7 +150,7 @@ def _embed(part: dict[str, Any], name: str, folder: Path) -> None:
     key = "token" if name == "tokenFile" else f"{name}-data"
     if not target or part.get(key):
         return
-    content = _read(folder / str(target))
+    content = read_file(folder / str(target))
     part[key] = (
         content.decode("ascii", "replace").strip()
         if name == "tokenFile"
@@ -158,7 +158,8 @@ def _embed(part: dict[str, Any], name: str, folder: Path) -> None:
     )
 
 
-def _read(path: Path) -> bytes:
+def read_file(path: Path) -> bytes:
+    """A file of bounded size; a pipe hangs nobody. Raises CredentialError."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(handle, "rb") as file:
@@ -171,5 +172,6 @@ def _read(path: Path) -> bytes:
     return data
 
 
-def _now() -> datetime:
+def now() -> datetime:
+    """Now, UTC."""
     return datetime.now(UTC)

@@ -22,10 +22,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciler.member.rights import Right, rights_of
-from reconciler.model import MEMBER_NAMESPACE, RECONCILER_USER, Json
+from reconciler.model import MEMBER_NAMESPACE, PRIMARY_NAMESPACE, RECONCILER_USER, Json
 
 VIEWER = "federation-viewer"
-PRIMARY_NAMESPACE = "fleetward-system"  # on the primary: other members' credentials, and nothing else
 STORE = "federation-credentials"
 LABEL_AGGREGATE_VIEW = "fleetward.io/aggregate-to-viewer"
 ACCOUNT = RECONCILER_USER.rpartition(":")[2]

@@ -15,6 +15,7 @@ from reconciler.errors import FleetwardError, RepositoryError
 from reconciler.model import Finding, Snapshot
 from reconciler.repository import Commit, NotDescendantError, Repository
 from reconciler.trust import Candidate, Case, Judgement, SignedApproval, objections
+from reconciler.trust.enrolling import may_enroll
 from reconciler.trust.statements import Approval, read
 
 FEDERATION = "federation.yaml"
@@ -69,16 +70,31 @@ def judge_range(
             commit.parents,
             commit.payload,
             commit.signature,
-            repository.authored(commit) if base else (),
+            authored,
             roots.of(commit),
             first.get(commit.id, at),
+            _addition(repository, commit, authored),
         )
         for commit in commits
+        for authored in [repository.authored(commit) if base else ()]
     )
     name = identity(federation)
     case = Case(candidates, head, federation.root, before, approvals, name, federation.ref, at)
     judged = case.judge()
     return Judgement(judged.verdicts, judged.root, (*judged.notes, *notes))
+
+
+def _addition(repository: Repository, commit: Commit, authored: Sequence[str]) -> bytes | None:
+    """The registration that a commit adds and does nothing else; see ``trust.enrolling``."""
+    if len(authored) != 1 or not may_enroll(authored[0]):
+        return None
+    added = repository.addition(commit)
+    if added is None:
+        return None
+    try:
+        return repository.blobs.read(added[1])
+    except RepositoryError:  # too large, say; the check of the snapshot says it better
+        return None
 
 
 def _require_one_history(commits: Iterable[Commit]) -> None:

@@ -91,11 +91,14 @@ class Mirror:
         with self._lock(end), tempfile.TemporaryFile() as output:
             self._run(self._command(), output, end)
 
-    def push(self, commit: str, ref: str, timeout: float) -> None:
-        """Make ``ref`` in the remote, which must not have it. Raises FetchError, FetchTimeoutError."""
+    def push(self, commit: str, ref: str, timeout: float, expected: str = "") -> None:
+        """Move ``ref`` in the remote from ``expected``; "": make it, the remote must not have it.
+
+        Raises FetchError, FetchTimeoutError.
+        """
         end = time.monotonic() + timeout
         config = [word for setting in _CONFIG for word in ("-c", setting)]
-        lease = f"--force-with-lease={ref}:"  # expects no such ref
+        lease = f"--force-with-lease={ref}:{expected}"  # compare and swap; empty expects no such ref
         command = [
             "git",
             f"--git-dir={self.path.absolute()}",

@@ -56,19 +56,29 @@ def propose(
     repo: pygit2.Repository, mirror: Mirror | None, proposal: Proposal, sign: Sign, timeout: float
 ) -> str:
     """The id of the commit, which is on the branch when this returns. Raises ProposalError, FetchError."""
-    if not _BRANCH.match(proposal.branch) or ".." in proposal.branch or not _PATH.match(proposal.path):
+    if not _BRANCH.match(proposal.branch) or ".." in proposal.branch:
+        raise _failed(proposal, "a name that is none")
+    commit = draft(repo, proposal, sign)
+    if mirror is not None:
+        _push(mirror, commit, proposal, timeout)
+        return commit
+    try:
+        repo.references.create(proposal.branch, commit)
+    except (pygit2.GitError, ValueError, OSError) as error:
+        raise _failed(proposal, printable(str(error), 200)) from error
+    return commit
+
+
+def draft(repo: pygit2.Repository, proposal: Proposal, sign: Sign) -> str:
+    """The commit's objects, on no branch yet; its id. Raises ProposalError."""
+    if not _PATH.match(proposal.path):
         raise _failed(proposal, "a name that is none")
     if proposal.content is not None and len(proposal.content) > MAX_CONTENT:
         raise _failed(proposal, f"more than {MAX_CONTENT} bytes")
     try:
-        commit = _write_commit(repo, proposal, sign)
-        if mirror is None:
-            repo.references.create(proposal.branch, commit)
+        return _write_commit(repo, proposal, sign)
     except (pygit2.GitError, ValueError, KeyError, OSError) as error:
         raise _failed(proposal, printable(str(error), 200)) from error
-    if mirror is not None:
-        _push(mirror, commit, proposal, timeout)
-    return commit
 
 
 def _push(mirror: Mirror, commit: str, proposal: Proposal, timeout: float) -> None:

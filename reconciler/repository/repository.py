@@ -22,6 +22,7 @@ import pygit2
 from pygit2.enums import Option
 
 from reconciler.model import Blobs, Snapshot
+from reconciler.repository.advancing import advance
 from reconciler.repository.authorship import Authorship
 from reconciler.repository.commits import Commit, parse_commit
 from reconciler.repository.errors import (
@@ -36,7 +37,7 @@ from reconciler.repository.history import between
 from reconciler.repository.locations import parse_location
 from reconciler.repository.mirror import REMOTE_HEAD, STATEMENTS, Mirror
 from reconciler.repository.objects import Objects
-from reconciler.repository.proposing import Proposal, Sign, propose
+from reconciler.repository.proposing import Proposal, Sign, draft, propose
 from reconciler.repository.revisions import Revisions
 from reconciler.repository.snapshot import Snapshots
 from reconciler.repository.tags import SignedTag, parse_tag
@@ -115,6 +116,16 @@ class Repository:
         """The paths that a commit changes of its own accord (``authorship``). Raises as ``commit`` does."""
         return self._authorship.of(commit, lambda oid: self.commit(oid).tree)
 
+    def addition(self, commit: Commit) -> tuple[str, str] | None:
+        """Path and blob id of the plain file that a commit with one parent adds, if that is all it does."""
+        if len(commit.parents) != 1:
+            return None
+        changes = self._authorship.difference(self.commit(commit.parents[0]).tree, commit.tree)
+        (path, (before, after)), *more = changes.items() if changes else [("", (None, None))]
+        if more or before is not None or after is None or after[0] != b"100644":
+            return None
+        return path, after[1]
+
     def file_id(self, commit: Commit, name: str) -> str:
         """The blob id of a file at the top of the commit's tree, "" if there is none."""
         entries = self._snapshots.entries(commit.tree)
@@ -162,6 +173,14 @@ class Repository:
     def propose(self, proposal: Proposal, sign: Sign) -> str:
         """A signed commit on a new branch; its id (see ``proposing``). Raises ProposalError."""
         return propose(self._repo, self._mirror, proposal, sign, self._timeout)
+
+    def draft(self, proposal: Proposal, sign: Sign) -> str:
+        """A signed commit on no branch yet; its id (see ``proposing``). Raises ProposalError."""
+        return draft(self._repo, proposal, sign)
+
+    def advance(self, ref: str, commit: str) -> None:
+        """Move a branch from the commit's parent to the commit (see ``advancing``). Raises AdvanceError."""
+        advance(self._repo, self._mirror, ref, commit, self._timeout)
 
     def worktree(self) -> Snapshot:
         """The fleet's files on disk. Raises WorktreeError, UnsafeTreeError, LimitError."""

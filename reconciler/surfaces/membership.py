@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from reconciler.audit.membership import Primary
     from reconciler.audit.state import LogState
     from reconciler.member.administrator import Administrator
+    from reconciler.model import Finding
     from reconciler.pipeline.membership.door import DoorPorts
+    from reconciler.pipeline.ports import Report
     from reconciler.surfaces.wiring import Wiring
     from reconciler.trust.jointoken import TokenKey
     from reconciler.trust.pinned import EndpointAuthority
@@ -63,6 +65,15 @@ def _save(path: Path, secret: bytes) -> None:
         save_private(path, secret)
 
 
+def _check(settings: Settings, report: Report, commit: str, base: str) -> Sequence[Finding]:
+    """What a reconcile would say of the commit: with ports of its own, since the door works in threads."""
+    from reconciler.pipeline.check import check
+    from reconciler.surfaces.wiring import wired
+
+    with wired(settings, report) as own:
+        return check(own.checks(), rev=commit, base=base).findings
+
+
 def require_keys(settings: Settings, state: LogState) -> tuple[Primary, TokenKey, EndpointAuthority]:
     """The primary, with the keys that the log names. Raises PrimaryError, KeyFileError."""
     from reconciler.pipeline.membership.promoting import require_primary
@@ -86,7 +97,7 @@ def door_ports(wiring: Wiring, key: TokenKey, *, loopback: bool) -> DoorPorts:
     """Everything that the door needs, from the settings."""
     from reconciler.pipeline.membership.door import DoorPorts
     from reconciler.pipeline.membership.tokens import issuer_of
-    from reconciler.surfaces.stores import store
+    from reconciler.surfaces.stores import is_stored, store
     from reconciler.surfaces.wiring import actor, clock
 
     signer = wiring.key()
@@ -97,6 +108,8 @@ def door_ports(wiring: Wiring, key: TokenKey, *, loopback: bool) -> DoorPorts:
         token_key=key.public,
         signer=signer,
         store=partial(store, wiring),
+        stored=partial(is_stored, wiring),
+        check=partial(_check, wiring.settings, wiring.report),
         clock=clock,
         actor=actor(),
         report=wiring.report,

@@ -18,16 +18,17 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from reconciler.documents.joined import file_of, in_file, in_secret, secret_of
+from reconciler.model import PRIMARY_NAMESPACE
 from reconciler.surfaces.settings import Settings
 
 if TYPE_CHECKING:
-    from reconciler.documents import Fleet
+    from reconciler.documents import Credentials, Fleet
     from reconciler.member.secret_slot import ApiSecrets
     from reconciler.member.slots import StoredSecret
     from reconciler.model import Json
     from reconciler.surfaces.wiring import Wiring
 
-JOINED = "joined"
 SECRETS = "secrets"  # the value of spec.credentials.store
 LABEL_CLUSTER = "fleetward.io/cluster"
 
@@ -38,10 +39,26 @@ def store(wiring: Wiring, name: str, credential: str) -> dict[str, Json]:
     Not for a running event loop. Raises SettingsError, MemberError.
     """
     fleet = wiring.accepted_fleet()
-    if fleet.federation.store == SECRETS and name != fleet.federation.primary:
+    if _goes_to_secret(fleet, name):
         asyncio.run(_keep_secret(wiring, fleet, name, credential))
-        return {"secretRef": {"namespace": _namespace(), "name": secret_name(name)}}
-    return {"tokenFile": keep_file(wiring.settings, name, credential)}
+        return in_secret(name)
+    keep_file(wiring.settings, name, credential)
+    return in_file(name)
+
+
+def is_stored(wiring: Wiring, name: str) -> bool:
+    """Whether a credential of that member is kept; a file that cannot be looked at counts as one.
+
+    Not for a running event loop. Raises SettingsError, MemberError.
+    """
+    try:
+        (wiring.settings.credentials / file_of(name)).lstat()
+    except FileNotFoundError:
+        fleet = wiring.accepted_fleet()
+        return _may_be_secret(fleet, name) and asyncio.run(_is_secret(wiring, fleet, name))
+    except OSError:
+        pass
+    return True
 
 
 async def forget(wiring: Wiring, name: str) -> tuple[str, ...]:
@@ -58,53 +75,58 @@ async def forget(wiring: Wiring, name: str) -> tuple[str, ...]:
         gone.append(path)
     fleet = wiring.accepted_fleet()
     if _may_be_secret(fleet, name) and await _forget_secret(wiring, fleet, name):
-        gone.append(f"Secret {_namespace()}/{secret_name(name)}")
+        gone.append(f"Secret {PRIMARY_NAMESPACE}/{secret_of(name)}")
     return tuple(gone)
 
 
-def file_of(name: str) -> str:
-    """The file of a member that joined, below the credentials folder."""
-    return f"{JOINED}/{name}.token"
-
-
-def secret_name(name: str) -> str:
-    """The Secret of a member that joined."""
-    return f"member-{name}"
-
-
-def keep_file(settings: Settings, name: str, credential: str) -> str:
-    """The token in a sealed file; its path below the credentials folder. Raises MemberError."""
+def keep_file(settings: Settings, name: str, credential: str) -> None:
+    """The token in a sealed file. Raises MemberError."""
     from reconciler.member.token_file import keep_token
 
     keep_token(settings.credentials, file_of(name), credential, settings.seal_keys)
-    return file_of(name)
+
+
+def _registered(fleet: Fleet, name: str) -> Credentials | None:
+    return next((cluster.credentials for cluster in fleet.clusters if cluster.name == name), None)
+
+
+def _goes_to_secret(fleet: Fleet, name: str) -> bool:
+    """A registration that waits for its cluster says where; for a new one it is the Federation's to say."""
+    if (waiting := _registered(fleet, name)) is not None:
+        return waiting.method == "secretRef"
+    return fleet.federation.store == SECRETS and name != fleet.federation.primary
 
 
 def _may_be_secret(fleet: Fleet, name: str) -> bool:
     """Whether there may be a Secret: new joins get one, or the member's registration names it."""
-    of_cluster = next((cluster.credentials for cluster in fleet.clusters if cluster.name == name), None)
-    place = (of_cluster.secret_namespace, of_cluster.secret_name) if of_cluster else ("", "")
-    return fleet.federation.store == SECRETS or place == (_namespace(), secret_name(name))
+    found = _registered(fleet, name)
+    place = (found.secret_namespace, found.secret_name) if found else ("", "")
+    return fleet.federation.store == SECRETS or place == (PRIMARY_NAMESPACE, secret_of(name))
 
 
 async def _keep_secret(wiring: Wiring, fleet: Fleet, name: str, credential: str) -> None:
     from reconciler.member import errors
     from reconciler.member.secret_slot import TOKEN, require_mutable, writing
 
-    namespace, data = _namespace(), {TOKEN: credential.encode("ascii")}
+    namespace, data = PRIMARY_NAMESPACE, {TOKEN: credential.encode("ascii")}
     async with wiring.open_secrets(fleet) as secrets:
-        with writing(f"Secret {namespace}/{secret_name(name)} on the primary"):
+        with writing(f"Secret {namespace}/{secret_of(name)} on the primary"):
             found = await _found(secrets, name)
             if found is None:
                 with suppress(
                     errors.ConflictError
                 ):  # made just now: our own request, sent twice, or another's
-                    await secrets.create(namespace, secret_name(name), data, {LABEL_CLUSTER: name})
-                found = await secrets.read(namespace, secret_name(name))
+                    await secrets.create(namespace, secret_of(name), data, {LABEL_CLUSTER: name})
+                found = await secrets.read(namespace, secret_of(name))
             _require_ours(found, name)
             if found.data != data:
                 require_mutable(found)
                 await secrets.write(found, data)
+
+
+async def _is_secret(wiring: Wiring, fleet: Fleet, name: str) -> bool:
+    async with wiring.open_secrets(fleet) as secrets:
+        return await _found(secrets, name) is not None
 
 
 async def _forget_secret(wiring: Wiring, fleet: Fleet, name: str) -> bool:
@@ -112,7 +134,7 @@ async def _forget_secret(wiring: Wiring, fleet: Fleet, name: str) -> bool:
     from reconciler.member.secret_slot import writing
 
     async with wiring.open_secrets(fleet) as secrets:
-        with writing(f"Secret {_namespace()}/{secret_name(name)} on the primary"):
+        with writing(f"Secret {PRIMARY_NAMESPACE}/{secret_of(name)} on the primary"):
             found = await _found(secrets, name)
             if found is None:
                 return False
@@ -128,7 +150,7 @@ async def _found(secrets: ApiSecrets, name: str) -> StoredSecret | None:
     from reconciler.member import errors
 
     try:
-        return await secrets.read(_namespace(), secret_name(name))
+        return await secrets.read(PRIMARY_NAMESPACE, secret_of(name))
     except errors.NotFoundError:
         return None
 
@@ -142,12 +164,6 @@ def _require_ours(secret: StoredSecret, name: str) -> None:
         raise errors.StoreError(
             "a Secret of that name is there, and it is not this member's", expected=f"{LABEL_CLUSTER}={name}",
             got=f"{LABEL_CLUSTER}={found}" if found else "no such label",
-            where=f"Secret {_namespace()}/{secret_name(name)} on the primary",
+            where=f"Secret {PRIMARY_NAMESPACE}/{secret_of(name)} on the primary",
             hint=errors.CODES["FW1794"][1],
         )  # fmt: skip
-
-
-def _namespace() -> str:
-    from reconciler.member.bootstrap import PRIMARY_NAMESPACE
-
-    return PRIMARY_NAMESPACE

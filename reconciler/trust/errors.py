@@ -181,6 +181,18 @@ class RootRollbackError(TrustError):
     code = "FW1263"
 
 
+class EnrollerError(TrustError):
+    """An enroller's key signed something else than one new cluster's registration."""
+
+    code = "FW1267"
+
+
+class EnrollerForbiddenError(TrustError):
+    """An enroller added a cluster although the trust root does not let it."""
+
+    code = "FW1268"
+
+
 class StatementError(TrustError):
     """An approval or heartbeat that cannot be believed."""
 
@@ -340,5 +352,14 @@ CODES: dict[str, tuple[str, str]] = {
     "FW1266": (
         "The remote shows an older state than its heartbeat names: it is frozen or was moved back.",
         "Fetch from the forge itself; find out what stands between.",
+    ),
+    "FW1267": (
+        "A key with the role enroller signed something else than one new cluster's registration.",
+        "Take the commit off the branch. If the reconciler did not make it, its key is stolen: "
+        "`fleetward trust revoke NAME`, then `fleetward key rotate --compromised`.",
+    ),
+    "FW1268": (
+        "A key with the role enroller added a cluster, and joining.autoApprove does not allow it.",
+        "Review the registration and sign it as a person, or allow it in federation.yaml in a commit before.",
     ),
 }

@@ -8,12 +8,14 @@ Rules:
   federation.yaml. What a branch from before the range has in its federation.yaml never judges anything.
 - The root's version grows by one with every change of it. A root that is older than one of its parents' is a
   rollback, however well it is signed; so is another root of the same version, brought in by a merge.
-- A forge may merge: its commits author nothing (``repository.authorship``).
+- A forge may merge: its commits author nothing (``repository.authorship``). An enroller may add a cluster,
+  for which no path rule asks anybody (``enrolling``). Neither counts as a person.
 - A path rule needs people: who signed the commit and who approved it, each once. Approvals that cannot be
   believed count as if they were not there, and are shown.
 - Every commit gets a verdict with all its findings; nothing stops at the first.
 
-Steps for one commit: 1. the signature; 2. a forge merges only; 3. the root's version; 4. the path rules.
+Steps for one commit: 1. the signature; 2. a forge merges only, an enroller enrolls only; 3. the root's
+version; 4. the path rules.
 """
 
 from collections.abc import Container, Mapping, Sequence
@@ -24,7 +26,7 @@ from reconciler.documents import TrustedSigner, TrustRoot
 from reconciler.documents.trust_root import PathRule
 from reconciler.errors import TrustError
 from reconciler.model import Finding
-from reconciler.trust import objections
+from reconciler.trust import enrolling, objections
 from reconciler.trust.commits import VerifiedSigner, verify_signature
 from reconciler.trust.errors import StatementError
 from reconciler.trust.keyring import keyring_of
@@ -148,20 +150,24 @@ class Case:
             signer = verify_signature(commit.payload, commit.signature, root, commit.first_seen)
         except TrustError as error:
             findings.append(error)
-        # 2. A forge merges only.
-        forge = signer is not None and people[signer.name].is_forge
-        if forge and commit.paths:
+        # 2. A forge merges only, an enroller enrolls only.
+        person = signer is not None and people[signer.name].is_person
+        if signer and people[signer.name].is_forge and commit.paths:
             findings.append(objections.forge_error(commit, signer))
+        enroller = signer is not None and people[signer.name].is_enroller
+        if signer and enroller:
+            findings += enrolling.objections(commit, signer, root)
         # 3. The root's version.
         findings += self._version_errors(commit, root)
         # 4. The path rules.
         given = [
             Approver(who, one.id, one.digest) for one, who in approvals if commit.id in self._covered[one.id]
         ]
-        counted = [who.name for who in ([signer] if signer and not forge else []) + [a.signer for a in given]]
-        agreed = [people[name] for name in dict.fromkeys(counted) if not people[name].is_forge]
-        rules = tuple(_rule(rule, paths, agreed) for rule, paths in rules_for(root, commit.paths))
-        if signer and not forge:  # who did not sign, or may not, needs no approvals first
+        counted = [who.name for who in ([signer] if signer and person else []) + [a.signer for a in given]]
+        agreed = [people[name] for name in dict.fromkeys(counted) if people[name].is_person]
+        asked = () if enroller else rules_for(root, commit.paths)
+        rules = tuple(_rule(rule, paths, agreed) for rule, paths in asked)
+        if person:  # who did not sign, or may not, needs no approvals first
             findings += [objections.lacking_error(rule) for rule in rules if rule.lacking]
         return CommitVerdict(
             commit.id,

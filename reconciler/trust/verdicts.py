@@ -22,6 +22,7 @@ class Candidate:
     """A commit to be judged: what Git knows of it, and when it was first seen (UTC).
 
     ``paths`` are those that it authors; ``root`` is that of its own federation.yaml, None if unreadable.
+    ``addition`` is the content of clusters/NAME.yaml, where adding that plain file is all that it does.
     """
 
     id: str
@@ -31,6 +32,7 @@ class Candidate:
     paths: tuple[str, ...]
     root: TrustRoot | None
     first_seen: datetime
+    addition: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,7 +112,7 @@ ENTRIES = {
     "demoted": st.builds(Demoted, **common, cluster_uid=names, members=numbers),
     "token-created": st.builds(
         TokenCreated, **common, token=tokens, cluster=maybe_names, expires=times,
-        labels=st.lists(texts(512), max_size=64).map(tuple),
+        labels=st.lists(texts(512), max_size=64).map(tuple), auto_approve=st.booleans(),
     ),
     "token-used": st.builds(
         TokenUsed, **common, token=tokens, cluster=names, cluster_uid=names, claim=digests

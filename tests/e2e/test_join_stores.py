@@ -15,7 +15,8 @@ from e2e_world import Plane
 from join_world import World
 
 from reconciler.errors import FleetwardError
-from reconciler.member.bootstrap import PRIMARY_NAMESPACE, primary_objects
+from reconciler.member.bootstrap import primary_objects
+from reconciler.model import PRIMARY_NAMESPACE
 from reconciler.pipeline.run import MemberState
 from reconciler.surfaces.stores import forget, store
 

@@ -21,8 +21,9 @@ from test_renewal import old
 from token_kit import claims_of
 
 from reconciler.audit.entry import CredentialRenewed
-from reconciler.member.bootstrap import PRIMARY_NAMESPACE, primary_objects
+from reconciler.member.bootstrap import primary_objects
 from reconciler.member.token_file import keep_token, read_token
+from reconciler.model import PRIMARY_NAMESPACE
 
 pytestmark = pytest.mark.real
 STEPS = ["claimed", "staging", "staged", "logged", "published", "released"]

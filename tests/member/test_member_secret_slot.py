@@ -22,7 +22,7 @@ from token_kit import aged, claims_of
 
 from reconciler.documents import Credentials
 from reconciler.errors import AuditError
-from reconciler.member.bootstrap import PRIMARY_NAMESPACE, STORE, primary_objects
+from reconciler.member.bootstrap import STORE, primary_objects
 from reconciler.member.client import Member
 from reconciler.member.credentials import credential_source
 from reconciler.member.login import CredentialSource, Host
@@ -32,7 +32,7 @@ from reconciler.member.secret_slot import ApiSecrets
 from reconciler.member.slots import StoredSecret
 from reconciler.member.token_file import keep_token, read_token
 from reconciler.member.token_request import Issued
-from reconciler.model import RECONCILER_USER
+from reconciler.model import PRIMARY_NAMESPACE, RECONCILER_USER
 
 pytestmark = pytest.mark.real
 LIFE = timedelta(hours=2)

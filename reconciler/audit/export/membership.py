@@ -49,8 +49,9 @@ def _demoted_cells(entry: Demoted) -> Cells:
 
 
 def _created_cells(entry: TokenCreated) -> Cells:
-    labels = ", ".join(entry.labels)
-    return {"subject": entry.token, "message": f"until {write_time(entry.expires)} {labels}".rstrip()}
+    said = (*(["auto-approved"] if entry.auto_approve else []), *entry.labels)
+    message = f"until {write_time(entry.expires)} {', '.join(said)}".rstrip()
+    return {"subject": entry.token, "message": message}
 
 
 def _used_cells(entry: TokenUsed) -> Cells:
@@ -119,7 +120,8 @@ def _demoted(row: Row, entry: Demoted) -> Event:
 
 def _created(row: Row, entry: TokenCreated) -> Event:
     token = _entity("join token", entry.token, entry.cluster or "any cluster")
-    return _event(row, CREATE, token, message="a join token was made") | status(SUCCESS)
+    message = f"{'an auto-approved' if entry.auto_approve else 'a'} join token was made"
+    return _event(row, CREATE, token, message=message) | status(SUCCESS)
 
 
 def _used(row: Row, entry: TokenUsed) -> Event:
@@ -140,7 +142,7 @@ def _refused(row: Row, entry: JoinRefused) -> Event:
 
 def _joined(row: Row, entry: MemberJoined) -> Event:
     cluster = _entity("cluster", entry.cluster_uid, entry.cluster)
-    message = f"the registration is proposed on {entry.branch}"
+    message = f"the registration is on {entry.branch}"
     return _event(row, CREATE, cluster, message=message) | status(SUCCESS)
 
 

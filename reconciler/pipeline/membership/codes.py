@@ -118,4 +118,26 @@ CODES: dict[str, tuple[str, str]] = {
         "A stored credential of the kicked cluster cannot be removed.",
         "Let the reconciler's user write the credentials folder; then run the same `fleetward kick` again.",
     ),
+    "FW1775": (
+        "The Federation does not allow joins without review.",
+        "Join with a token that is not auto-approved; or set joining.autoApprove in federation.yaml, have it "
+        "reviewed, merged and accepted, then join again with the same token.",
+    ),
+    "FW1776": (
+        "The reconciler's key is no enroller of the fleet, so it may not commit a registration.",
+        "Run the `fleetward trust add-signer` of the message in a clone; have it reviewed, merged and "
+        "accepted.",
+    ),
+    "FW1777": (
+        "The cluster is not as its registration says, which was merged before it joined.",
+        "Join with the API servers, CA and server name of the registration, or have that changed.",
+    ),
+    "FW1778": (
+        "The file of a join cannot be used: its fields, or a secret that it names.",
+        "Read the message; docs/joining.md has an example.",
+    ),
+    "FW1779": (
+        "The registration could not be committed on the fleet's branch, or would be refused there.",
+        "Mend what the message says, then join again with the same token; it is not used by another.",
+    ),
 }

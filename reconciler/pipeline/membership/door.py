@@ -1,9 +1,10 @@
 """The primary answers a request to join.
 
 Steps: 1. the token, without any I/O; 2. the token in the log: known, not revoked, not used by another, for
-this name; 3. the name and the cluster are free; 4. the primary's own look at the cluster (``callback``);
-5. 2 and 3 once more, then the token is used in the log; 6. the credential is stored; 7. the registration is
-proposed as a signed commit on ``join/NAME``; 8. the join is logged.
+this name; 3. the cluster is not known yet, and the name is free or waits for it (``ways``); 4. the primary's
+own look at the cluster (``callback``); 5. 2 and 3 once more, then the token is used in the log; 6. the
+credential is stored; 7. the registration is proposed as a signed commit on ``join/NAME``, committed, or there
+already (``ways``); 8. the join is logged.
 
 Rules:
 - 5 to 8 are one join at a time here; between processes the log's compare-and-swap decides who used a token,
@@ -12,7 +13,7 @@ Rules:
   uid), with the same claim, goes on where nothing was done yet. The claim is a secret of 256 bits that the
   joining side made; the log has its SHA-256. The token has to be in its time for that; after it, a new one
   finishes the join: nothing of the old one stands in the way but its branch, where it was made.
-- After the registration was merged the name is taken, and no token changes anything about it.
+- After a proposed registration was merged the name is taken, and no token changes anything about it.
 - Whatever was wrong has a code, an entry ``join-refused``, and an answer without secrets.
 """
 
@@ -20,7 +21,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from reconciler.audit.codes import LogConflictError
@@ -33,21 +34,16 @@ from reconciler.member.callback import Applicant, look_at
 from reconciler.member.enrol import fingerprint
 from reconciler.member.identity import Identity
 from reconciler.model import Clock, Json, Signer
-from reconciler.pipeline.membership import registration as registering
+from reconciler.pipeline.membership.approving import Check
 from reconciler.pipeline.membership.refusals import Refusals
-from reconciler.pipeline.membership.refused import (
-    NameTakenError,
-    TokenNameError,
-    TokenUnknownError,
-    TokenUsedError,
-)
+from reconciler.pipeline.membership.refused import TokenNameError, TokenUnknownError, TokenUsedError
+from reconciler.pipeline.membership.registration import registration
 from reconciler.pipeline.membership.request import JoinRequest
 from reconciler.pipeline.membership.tokens import require_name
+from reconciler.pipeline.membership.ways import Course, Way, Ways
 from reconciler.pipeline.ports import Report
 from reconciler.repository import Repository
-from reconciler.repository.proposing import Proposal
 from reconciler.trust.jointoken import Claims, verify
-from reconciler.trust.sshsig import sign
 
 TRIES = 5  # of an append that met another writer
 T = TypeVar("T")
@@ -58,7 +54,8 @@ class DoorPorts:
     """What the door needs. ``open_log`` gives the log as it is now, for writing.
 
     ``store`` keeps a member's credential and gives ``spec.credentials`` of its registration; it may be
-    repeated.
+    repeated. ``stored`` says whether a name has one. ``check`` says of a commit what reconcile would, after a
+    base.
     ``loopback`` allows members on this very machine.
     """
 
@@ -68,6 +65,8 @@ class DoorPorts:
     token_key: bytes  # SubjectPublicKeyInfo, DER
     signer: Signer
     store: Callable[[str, str], Mapping[str, Json]]
+    stored: Callable[[str], bool]
+    check: Check
     clock: Clock
     actor: str
     report: Report
@@ -77,7 +76,7 @@ class DoorPorts:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """A cluster whose registration is proposed as ``commit`` on ``branch``."""
+    """A cluster that joined; ``commit`` on ``branch`` has its registration."""
 
     cluster: str
     uid: str
@@ -129,86 +128,72 @@ class Door:
         async with self._turn:
             return await asyncio.to_thread(work)
 
-    def _standing(
-        self, request: JoinRequest, claims: Claims, log: Log | None = None
-    ) -> tuple[JoinToken, registering.Standing, bool]:
-        """The token, the repository, and whether this join has begun before. Raises what steps 2 and 3 do."""
+    def _standing(self, request: JoinRequest, claims: Claims, log: Log | None = None) -> Course:
+        """How this join goes on. Raises what steps 2 and 3 do."""
         state = (log or self.ports.open_log()).state()
         token = state.membership.tokens.get(claims.id)
         ours = require_usable(token, claims, request)
         assert token is not None  # noqa: S101  require_usable has looked
-        now = registering.standing(self.ports.repository, state.ref, request.name)
-        registering.require_free(request, state, now, self.ports.repository, ours=ours)
-        return token, now, ours
+        return self._ways.course(request, claims.id, token, state, ours=ours)
+
+    @property
+    def _ways(self) -> Ways:
+        ports = self.ports
+        return Ways(ports.repository, ports.signer, ports.clock, ports.stored, ports.check)
 
     def _settle(self, request: JoinRequest, claims: Claims, identity: Identity) -> Admission:
         # 5. The token is used.
-        token, now = self._use(request, claims, identity)
+        course = self._use(request, claims, identity)
         # 6. The credential.
         credentials = self.ports.store(request.name, request.credential)
-        # 7. The proposal.
-        labels = dict(label.split("=", 1) for label in token.labels)
-        content = registering.registration(request, labels, identity.version, credentials)
-        branch = registering.branch_of(request.name)
-        commit = self._propose(request.name, content, now)
+        # 7. The registration.
+        labels = dict(label.split("=", 1) for label in course.token.labels)
+        content = registration(request, labels, identity.version, credentials)
+        commit, branch = self._ways.register(course, request.name, content)
         # 8. The join.
         entry = MemberJoined(
             actor=self.ports.actor, token=claims.id, cluster=request.name, cluster_uid=identity.uid,
             commit=commit, branch=branch,
         )  # fmt: skip
-        self._append_joined(entry)
-        self.ports.report(f"{request.name}: joined, proposed as {commit[:12]} on {branch}")
-        return Admission(request.name, identity.uid, branch, commit)
+        entry = self._append_joined(entry, course)
+        self.ports.report(f"{request.name}: joined, {course.way.value}: {entry.commit[:12]} on {branch}")
+        return Admission(request.name, identity.uid, branch, entry.commit)
 
-    def _use(
-        self, request: JoinRequest, claims: Claims, identity: Identity
-    ) -> tuple[JoinToken, registering.Standing]:
+    def _use(self, request: JoinRequest, claims: Claims, identity: Identity) -> Course:
         entry = TokenUsed(
             actor=self.ports.actor, token=claims.id, cluster=request.name, cluster_uid=identity.uid,
             claim=fingerprint(request.claim),
         )  # fmt: skip
         for attempt in range(TRIES):
             log = self.ports.open_log()
-            token, now, ours = self._standing(request, claims, log)
-            if ours:
-                return token, now
+            course = self._standing(request, claims, log)
+            if course.ours:
+                return course
             try:
                 log.append([entry])
             except LogConflictError:
                 if attempt + 1 == TRIES:
                     raise
             else:
-                return token, now
+                return course
         raise AssertionError("unreachable")
 
-    def _propose(self, name: str, content: bytes, now: registering.Standing) -> str:
-        repository, path = self.ports.repository, registering.path_of(name)
-        if now.proposed:
-            snapshot = repository.snapshot(now.proposed)
-            if path in snapshot.files and snapshot.read(path) == content:
-                return now.proposed
-            raise NameTakenError(
-                "the branch of an earlier try has something else on it", where=registering.branch_of(name)
-            )
-        proposal = Proposal(
-            now.tip, path, content, registering.branch_of(name), f"Register cluster {name}",
-            "fleetward", "fleetward@localhost", self.ports.clock(),
-        )  # fmt: skip
-        return repository.propose(proposal, lambda raw: sign(self.ports.signer, raw, namespace="git"))
-
-    def _append_joined(self, entry: MemberJoined) -> None:
+    def _append_joined(self, entry: MemberJoined, course: Course) -> MemberJoined:
+        """Log the join, once; the entry that counts: the ref may have moved on since the first."""
         for attempt in range(TRIES):
             log = self.ports.open_log()
             before = log.state().membership.joined.get(entry.cluster)
-            if before and (before.token, before.commit) == (entry.token, entry.commit):
-                return
+            same = before and (before.token, before.branch) == (entry.token, entry.branch)
+            if before and same and (before.commit == entry.commit or course.way is not Way.PROPOSED):
+                return replace(entry, commit=before.commit)
             try:
                 log.append([entry])
             except LogConflictError:
                 if attempt + 1 == TRIES:
                     raise
             else:
-                return
+                return entry
+        raise AssertionError("unreachable")
 
     async def refuse(self, code: str, address: str, cluster: str = "", token: str = "") -> None:
         """Count a refusal, and log it if it is the first of its kind. A log that fails is only reported."""

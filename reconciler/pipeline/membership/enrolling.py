@@ -10,7 +10,7 @@ Each step can be repeated, so that the same command finishes what broke off. Not
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from reconciler.member import enrol
@@ -28,11 +28,12 @@ from reconciler.trust.jointoken import Claims, TokenTimeError, at, peek
 class Joining:
     """What the administrator says; "" and () leave it to token and kubeconfig."""
 
-    token: str
+    token: str = field(repr=False)
     name: str = ""
     api_servers: Sequence[str] = ()
     primary: str = ""
     credential_seconds: int = 86_400
+    server_name: str = ""  # that the primary expects in the certificate
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +74,8 @@ async def enrol_cluster(
         urls = (joining.primary,) if joining.primary else claims.urls
         servers = tuple(joining.api_servers) or (cluster.server,)
         request = JoinRequest(
-            joining.token, claim, name, identity.uid, servers, cluster.ca_bundle, cluster.server_name,
-            credential.token,
+            joining.token, claim, name, identity.uid, servers, cluster.ca_bundle,
+            joining.server_name or cluster.server_name, credential.token,
         )  # fmt: skip
         report(f"asking {', '.join(urls)}")
         answer = await post_join(urls, claims.pin, request.to_json())

@@ -21,6 +21,7 @@ from reconciler.audit.fields import clip
 from reconciler.audit.membership import Kicked
 from reconciler.audit.state import LogState
 from reconciler.documents import Cluster, Fleet
+from reconciler.documents.joined import is_joined
 from reconciler.model import Snapshot
 from reconciler.pipeline.accepting import require_initialized
 from reconciler.pipeline.check import Checked, check
@@ -209,10 +210,12 @@ def _elsewhere(cluster: Cluster | None) -> list[str]:
     """Credentials that are no file of ours."""
     said = []
     for one in (cluster.credentials, cluster.viewer_credentials) if cluster else ():
-        if one and one.method == "secretRef":
+        if cluster is None or one is None or is_joined(one, cluster.name):
+            continue
+        if one.method == "secretRef":
             place = f"-n {one.secret_namespace} delete secret {one.secret_name}"
             said.append(f"the credential in a Secret of the primary stays: kubectl {place}")
-        elif one and one.method == "exec":
+        elif one.method == "exec":
             said.append(f"the credential that {one.argv[0]} gives is not ours to remove")
     return said
 

@@ -79,3 +79,27 @@ class BusyError(MemberError):
     """Too many requests."""
 
     code = "FW1757"
+
+
+class AutoApproveError(MemberError):
+    """The Federation does not allow joins without review."""
+
+    code = "FW1775"
+
+
+class EnrollerMissingError(MemberError):
+    """The reconciler's key is no enroller of the fleet."""
+
+    code = "FW1776"
+
+
+class RegistrationDiffersError(MemberError):
+    """The cluster is not as the registration that was merged before says."""
+
+    code = "FW1777"
+
+
+class JoinFileError(MemberError):
+    """A file of a join that cannot be used."""
+
+    code = "FW1778"

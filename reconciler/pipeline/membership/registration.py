@@ -1,9 +1,10 @@
-"""The registration of a cluster that joins: ``clusters/NAME.yaml``, and whether it may be made.
+"""The registration of a cluster that joins: ``clusters/NAME.yaml``, and whether the cluster is known already.
 
 Rules:
 - The same request and token give the same bytes, so that a join that is repeated finds its own proposal.
-- A name is taken by a registration at the tip of the fleet's ref, and by a proposal (branch ``join/NAME``). A
-  cluster is taken by its uid, as intents and joins in the log have it, and by its API server URLs.
+- A name is taken by a registration at the tip of the fleet's ref, and by a proposal (branch ``join/NAME``);
+  see ``ways``. A cluster is taken under another name by its uid, as intents and joins in the log have it, and
+  by its API server URLs.
 - A proposal that was given up (its branch is gone) takes nothing; nor does what was before a kick that is
   done.
 - ``leave/NAME`` proposes the removal of the file whose bytes were kicked, and of no other.
@@ -18,7 +19,7 @@ import yaml
 
 from reconciler.audit.state import LogState
 from reconciler.model import API_VERSION, Json
-from reconciler.pipeline.membership.refused import ClusterKnownError, NameTakenError
+from reconciler.pipeline.membership.refused import ClusterKnownError
 from reconciler.pipeline.membership.request import JoinRequest
 from reconciler.repository import Repository
 
@@ -104,28 +105,19 @@ def _servers(data: bytes) -> frozenset[str]:
         return frozenset()
 
 
-def require_free(
-    request: JoinRequest, state: LogState, now: Standing, repository: Repository, *, ours: bool
-) -> None:
-    """Neither name nor cluster are taken; ``ours``: this very join has begun before.
-
-    Raises NameTakenError, ClusterKnownError.
-    """
+def require_unknown(request: JoinRequest, state: LogState, now: Standing, repository: Repository) -> None:
+    """The cluster is neither registered nor proposed under another name. Raises ClusterKnownError."""
     name = request.name
-    if name in now.servers:
-        raise NameTakenError(f"a cluster {name} is registered already", where=path_of(name))
-    if now.proposed and not ours:
-        raise NameTakenError(f"a cluster {name} is proposed already", where=branch_of(name))
     mine = {url.rstrip("/") for url in request.servers}
     for other, urls in now.servers.items():
-        if request.uid in _uids(state, other) or mine & urls:
+        if other != name and (request.uid in uids_of(state, other) or mine & urls):
             raise ClusterKnownError("this cluster is registered already", got=other, where=path_of(other))
     for other in _begun(state, request) - {name}:
         if repository.branch(branch_of(other)):
             raise ClusterKnownError("this cluster is proposed already", got=other, where=branch_of(other))
 
 
-def _uids(state: LogState, name: str) -> set[str]:
+def uids_of(state: LogState, name: str) -> set[str]:
     """The clusters that this name stands for: what was before its last join or kick counts no more."""
     membership = state.membership
     intent, joined, kicked = (

@@ -19,10 +19,9 @@ from reconciler.audit.membership import Kicked
 from reconciler.audit.state import LogState
 from reconciler.documents import Cluster, Fleet
 from reconciler.documents.fleet import Credentials
+from reconciler.documents.joined import file_of
 from reconciler.model import Blobs, Snapshot
 from reconciler.pipeline.membership.registration import FOLDER, path_of
-
-JOINED_FOLDER = "joined"
 
 
 def registration_digest(data: bytes) -> str:
@@ -53,7 +52,7 @@ def stored_credentials(
     name: str, cluster: Cluster | None, others: Iterable[bytes]
 ) -> tuple[list[str], list[str]]:
     """Paths below the credentials folder: (only this one's, named by ``others`` too: registrations)."""
-    mine = {f"{JOINED_FOLDER}/{name}.token"}
+    mine = {file_of(name)}
     for credentials in (cluster.credentials, cluster.viewer_credentials) if cluster else ():
         mine |= paths_of(credentials) if credentials else set()
     texts = list(others)

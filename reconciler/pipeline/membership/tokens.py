@@ -10,7 +10,7 @@ does not know is none. Labels and name are as a registration takes them.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -30,6 +30,7 @@ from reconciler.pipeline.membership.refused import (
 )
 from reconciler.trust.jointoken import MAX_LABELS, Claims, TokenKey, at, issue
 
+Approver = Callable[[LogState], None]  # raises where joins without review are not allowed
 SHORTEST, LONGEST = timedelta(minutes=1), timedelta(days=7)
 
 
@@ -51,8 +52,13 @@ def create_token(
     labels: Mapping[str, str],
     clock: Clock,
     actor: str,
+    approver: Approver | None = None,
 ) -> MadeToken:
-    """A token for ``cluster`` ("" for any). Raises SettingsError, BadNameError, PrimaryError, AuditError."""
+    """A token for ``cluster`` ("" for any); with an ``approver`` its join needs no review.
+
+    Raises SettingsError, BadNameError, PrimaryError, AuditError; AutoApproveError and EnrollerMissingError
+    where the last accepted commit does not allow that.
+    """
     state = log.state()
     primary = require_primary(state)
     require_key(primary, key)
@@ -60,6 +66,8 @@ def create_token(
         raise SettingsError("the token's life is out of bounds", expected="from 1m to 168h", got=str(ttl))
     if cluster:
         require_name(cluster)
+    if approver is not None:
+        approver(state)
     now = clock()
     if len(state.membership.open_tokens(now)) >= MAX_TOKENS:
         raise PrimaryError(f"there are {MAX_TOKENS} unused tokens", hint="revoke some, or let them expire")
@@ -70,8 +78,9 @@ def create_token(
     token = issue(key, claims)
     shown = tuple(f"{name}={value}" for name, value in sorted(labels.items()))
     entry = TokenCreated(
-        actor=actor, token=claims.id, cluster=cluster, labels=shown, expires=at(claims.expires)
-    )
+        actor=actor, token=claims.id, cluster=cluster, labels=shown, expires=at(claims.expires),
+        auto_approve=approver is not None,
+    )  # fmt: skip
     log.append([entry])
     return MadeToken(token, claims.id, at(claims.expires))
 

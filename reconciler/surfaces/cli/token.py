@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from reconciler.surfaces.cli.options import fleet_options, output_option, print_json, reporter, settings_of
+
+if TYPE_CHECKING:
+    from reconciler.audit.state import LogState
 
 
 @click.group("token")
@@ -20,20 +23,31 @@ def token_command() -> None:
 @click.option("--ttl", default="1h", metavar="DURATION", show_default=True, help="How long it is good.")
 @click.option("--cluster", default="", metavar="NAME", help="The only name that it is good for.")
 @click.option("--labels", default="", metavar="K=V,...", help="Labels of the registration.")
-def create_command(ttl: str, cluster: str, labels: str, **params: Any) -> int:
+@click.option("--auto-approve", is_flag=True, help="Its cluster is registered at once, without review.")
+def create_command(ttl: str, cluster: str, labels: str, auto_approve: bool, **params: Any) -> int:
     """Make a join token and print it, this once: whoever has it can propose one cluster.
+
+    With --auto-approve, whoever has it can add one: joining.autoApprove in federation.yaml has to allow it.
 
     Exit codes: 0 made, 2 error.
     """
+    from reconciler.pipeline.membership.approving import require_allowed
     from reconciler.pipeline.membership.tokens import create_token, parse_labels
     from reconciler.surfaces.membership import token_key
     from reconciler.surfaces.wiring import actor, clock, wired
 
     settings, report = settings_of(params), reporter()
     with wired(settings, report) as wiring:
+        key, repository = wiring.key(), wiring.repository()
+
+        def approver(state: LogState) -> None:
+            repository.fetch()
+            require_allowed(repository, state, key.public_key)
+
         made = create_token(
-            wiring.log(wiring.key()), token_key(settings), ttl=_duration(ttl), cluster=cluster,
+            wiring.log(key), token_key(settings), ttl=_duration(ttl), cluster=cluster,
             labels=parse_labels(labels), clock=clock, actor=actor(),
+            approver=approver if auto_approve else None,
         )  # fmt: skip
     report(f"token {made.id}, until {made.expires:%Y-%m-%dT%H:%M:%SZ}; it is not shown again")
     click.echo(made.token)
@@ -67,14 +81,15 @@ def list_command(output: str, **params: Any) -> int:
         state = "expired" if state == "open" and token.expires <= now else state
         rows.append(
             {"id": name, "state": state, "cluster": token.used_by or token.cluster, "expires": token.expires,
-             "labels": list(token.labels)}
+             "labels": list(token.labels), "autoApprove": token.auto_approve}
         )  # fmt: skip
     if output == "json":
         print_json(rows)
         return 0
     for row in sorted(rows, key=lambda row: row["expires"]):
         until = f"{row['expires']:%Y-%m-%dT%H:%M:%SZ}"
-        click.echo(f"{row['id']}  {row['state']:<8} {until}  {row['cluster'] or 'any name'}")
+        how = "  auto-approved" if row["autoApprove"] else ""
+        click.echo(f"{row['id']}  {row['state']:<8} {until}  {row['cluster'] or 'any name'}{how}")
     return 0
 
 

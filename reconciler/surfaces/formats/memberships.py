@@ -25,9 +25,9 @@ def membership_line(entry: Entry) -> str:
         case Demoted():
             return f"primary {entry.cluster_uid} given up with {counted(entry.members, 'member')}"
         case TokenCreated():
-            return (
-                f"{entry.token} for {entry.cluster or 'any name'}, until {entry.expires:%Y-%m-%dT%H:%M:%SZ}"
-            )
+            how = ", auto-approved" if entry.auto_approve else ""
+            until = f"{entry.expires:%Y-%m-%dT%H:%M:%SZ}"
+            return f"{entry.token} for {entry.cluster or 'any name'}, until {until}{how}"
         case TokenUsed():
             return f"{entry.token} by {entry.cluster} ({entry.cluster_uid})"
         case TokenRevoked():
@@ -36,7 +36,8 @@ def membership_line(entry: Entry) -> str:
             asked = f" for {entry.cluster}" if entry.cluster else ""
             return f"{entry.code}{asked} from {entry.address or '-'}, {counted(entry.count, 'request')}"
         case MemberJoined():
-            return f"{entry.cluster} ({entry.cluster_uid}) proposed as {entry.commit[:12]} on {entry.branch}"
+            how = "proposed" if entry.branch.startswith("refs/heads/join/") else "registered"
+            return f"{entry.cluster} ({entry.cluster_uid}) {how} as {entry.commit[:12]} on {entry.branch}"
         case MemberKicked():
             return _kicked(entry)
         case MemberLeft():
