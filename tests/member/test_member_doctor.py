@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from member_world import EXTRA_ROLE, FAST, SIGNER, Token, World
 
 from reconciler.documents import Cluster, Credentials
-from reconciler.member.diagnosis.agreement import agreement, minor
+from reconciler.member.diagnosis.agreement import agreement
 from reconciler.member.diagnosis.certificates import authority_result
 from reconciler.member.diagnosis.clocks import clock_result, measured
 from reconciler.member.diagnosis.inventory import size_result
