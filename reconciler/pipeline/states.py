@@ -199,7 +199,8 @@ def _seen(facts: Facts) -> Iterator[Standing]:
 
 def _joined(facts: Facts) -> Iterator[Standing]:
     if facts.knows_log and facts.intended is None and not facts.observes:
-        found = _kept(facts, MemberState.JOINED, "no change set was applied yet: fleetward reconcile")
+        error = f": {facts.look.error}" if facts.look and facts.look.error else ""
+        found = _kept(facts, MemberState.JOINED, f"no change set was applied yet{error}")
         yield replace(found, since=facts.joined or found.since)
 
 

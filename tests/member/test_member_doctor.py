@@ -37,6 +37,7 @@ from reconciler.member.identity import Identity
 from reconciler.member.login import Login
 from reconciler.member.parent import Parent
 from reconciler.member.tokens import claims
+from reconciler.member.versions import minor
 from reconciler.model import ClusterName, Desired, ObjectRef, Record, SourceRef
 from reconciler.pipeline.examining_host import HostCheck
 from reconciler.sandbox import pki
