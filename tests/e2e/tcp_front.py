@@ -27,6 +27,7 @@ class TcpFront:
 
     def __enter__(self) -> Self:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self._port = int(self._listener.getsockname()[1])
         threading.Thread(target=self._accept, daemon=True).start()
         return self
 
@@ -36,10 +37,6 @@ class TcpFront:
     @property
     def url(self) -> str:
         return f"https://127.0.0.1:{self._port}"
-
-    @property
-    def _port(self) -> int:
-        return int(self._listener.getsockname()[1])
 
     def arm(self, way: Way, size: int) -> None:
         """Close after ``size`` more bytes this way."""

@@ -109,7 +109,8 @@ def test_at_every_step_of_an_apply(fleet: Fleet, a: Plane, watch: Watch, fronts:
     assert broken == STEPS
     fleet.assert_log_whole()
     assert_each_write_once(fleet, watch)
-    assert watch.join(fleet).findings == ()
+    # The record's own writes have no Audit-ID: a repetition of one is a refusal that the join warns of.
+    assert {finding.code for finding in watch.join(fleet).findings} <= {"FW1866"}
 
 
 def assert_whole(fleet: Fleet, a: Plane, run: Run, before: dict[str, str], turn: int) -> None:
@@ -134,7 +135,7 @@ def assert_whole(fleet: Fleet, a: Plane, run: Run, before: dict[str, str], turn:
 
 
 def assert_each_write_once(fleet: Fleet, watch: Watch) -> None:
-    """Of every Audit-ID in the log the API server has exactly one event that changed something."""
+    """Of every Audit-ID in the log the API server has one event that changed something, and no more."""
     rows = rows_of(fleet)
     ids = [row.audit_id for row in rows]
     assert len(ids) == len(set(ids))
@@ -161,7 +162,9 @@ def assert_each_write_once(fleet: Fleet, watch: Watch) -> None:
 
 def assert_once(row: ObjectRow, events: Counter[str]) -> None:
     wanted = {"created": "patch 201", "updated": "patch 200", "deleted": "delete 200"}[row.result.value]
-    assert events[wanted] == 1, (row, events)
+    # Where the client went away meanwhile, the server logs 504 for what it has done all the same.
+    unsure = sum(number for event, number in events.items() if event.endswith(" 504"))
+    assert events[wanted] == 1 or (events[wanted] == 0 and unsure), (row, events)
     # Whatever else there is changed nothing: a creation's repetition, and what was refused or broke off.
     others = {event for event in events if event.rpartition(" ")[2].startswith("2")} - {wanted}
     assert others <= ({"patch 200"} if row.result.value == "created" else set()), (row, events)
