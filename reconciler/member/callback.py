@@ -34,11 +34,11 @@ from reconciler.member.limits import Limits
 from reconciler.member.login import Login, token_of
 from reconciler.member.rights import allowed
 from reconciler.member.transport import Request, Transport
+from reconciler.member.versions import OLDEST
 from reconciler.model import RECONCILER_USER, Clock
 
 LIMIT = 20.0  # seconds
 MAX_SKEW = timedelta(seconds=60)
-OLDEST = (1, 30)  # ValidatingAdmissionPolicy v1, which the guard is made of
 _LIMITS = Limits(request_timeout=timedelta(seconds=5), tries=1, max_object=1 << 20)
 _REVIEW = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 _VERSION = re.compile(r"v(\d{1,3})\.(\d{1,4})\.\d{1,4}.*")

@@ -30,8 +30,9 @@ from reconciler.member.census import Census, census, fetch, require_unmoved
 from reconciler.member.connection import Client
 from reconciler.member.credentials import credential_source
 from reconciler.member.discovery import Kinds
+from reconciler.member.endpoints import EndpointHealth, Endpoints
 from reconciler.member.health import Health
-from reconciler.member.identity import Identity, identify
+from reconciler.member.identity import Identity, identify, server_version
 from reconciler.member.inspect import health_of
 from reconciler.member.limits import Limits
 from reconciler.member.login import CredentialSource, Host
@@ -73,18 +74,34 @@ class ApplyReport:
     health: Mapping[ObjectRef, Health] = field(default_factory=dict)
 
 
+def _forget(_known: tuple[EndpointHealth, ...]) -> None:
+    """The default for ``EndpointMemory.keep``."""
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointMemory:
+    """What is known of the API servers from earlier runs, and ``keep``, which is told what is known now."""
+
+    clock: Clock
+    known: tuple[EndpointHealth, ...] = ()
+    keep: Callable[[tuple[EndpointHealth, ...]], None] = _forget
+
+
 class Member:
     """One cluster's client; use it as an async context manager, in one task at a time."""
 
     def __init__(
         self, cluster: documents.Cluster, credentials: CredentialSource, *, public_keys: Sequence[bytes],
         signer: Signer | None = None, limits: Limits = _DEFAULTS, report: Callable[[str], None] | None = None,
+        memory: EndpointMemory | None = None,
     ) -> None:  # fmt: skip
         self._cluster = cluster
         self._limits = limits
         self._signer = signer
         self._report = report or _quiet
         self._source = credentials
+        self._memory = memory or EndpointMemory(_now)
+        self._endpoints = Endpoints(cluster.api_servers, self._memory.clock, self._memory.known)
         transport = self._open(credentials)
         self._client = Client(transport, Kinds(transport), tuple(public_keys))
         self._seen: tuple[Observation, Parent] | None = None
@@ -96,6 +113,8 @@ class Member:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._client.transport.close()
+        if self._endpoints.changed:
+            self._memory.keep(self._endpoints.known)
 
     @property
     def requests(self) -> int:
@@ -106,6 +125,11 @@ class Member:
         """Who answers, and as whom it knows us. Raises IdentityError, MemberError."""
         async with self._operation():
             return await identify(self._client.transport, self._cluster.username)
+
+    async def version(self) -> str:
+        """The API server's version ("v1.36.3"), "" if it says none; one request. Raises MemberError."""
+        async with self._operation():
+            return await server_version(self._client.transport)
 
     async def renew(self, life: timedelta, now: datetime, announce: Announce) -> Standing:
         """Renew our own credential if it is time, for ``life``; ``announce`` logs it before it is used.
@@ -135,8 +159,9 @@ class Member:
     def _open(self, credentials: CredentialSource) -> Transport:
         cluster = self._cluster
         return Transport(
-            cluster.api_servers, cluster.ca_bundle, cluster.tls_server_name, credentials, self._limits
-        )
+            cluster.api_servers, cluster.ca_bundle, cluster.tls_server_name, credentials, self._limits,
+            self._endpoints,
+        )  # fmt: skip
 
     async def observe(
         self, desired: Desired, *, deep: bool = False, adopt_check: bool = True,
@@ -298,12 +323,14 @@ def connect(
     public_keys: Sequence[bytes], *, signer: Signer | None = None, open_secrets: OpenSecrets | None = None,
     seal_keys: KeyFile | None = None, environment: Mapping[str, str] | None = None,
     clock: Clock | None = None, report: Callable[[str], None] | None = None, viewer: bool = False,
+    memory: EndpointMemory | None = None,
 ) -> Member:  # fmt: skip
     """The member of a registration, with the federation's limits; connects when it is first used.
 
     ``credentials`` is the host's credentials directory; ``signer`` is needed to apply, ``open_secrets`` for
     a ``secretRef``, ``seal_keys`` for sealed token files, ``environment`` is what exec commands get.
-    ``viewer``: with the viewer's credentials, if there are any. Raises ExecRefusedError.
+    ``viewer``: with the viewer's credentials, if there are any. ``memory``: of its API servers' health.
+    Raises ExecRefusedError.
     """
     host = Host(
         credentials, clock or _now, tuple(federation.exec_commands), dict(environment or {}), open_secrets,
@@ -314,7 +341,9 @@ def connect(
     )
     chosen = cluster.viewer_credentials if viewer else None
     source = credential_source(chosen or cluster.credentials, host)
-    return Member(cluster, source, public_keys=public_keys, signer=signer, limits=limits, report=report)
+    return Member(
+        cluster, source, public_keys=public_keys, signer=signer, limits=limits, report=report, memory=memory
+    )
 
 
 def _now() -> datetime:

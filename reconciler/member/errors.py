@@ -136,11 +136,14 @@ CODES: dict[str, tuple[str, str]] = {
 class ReplyError(MemberError):
     """What one request to one API server came to; ``retry_after`` is in seconds, ``date`` its header Date.
 
-    ``audit_id`` is the Audit-ID that a write carried: it may have arrived all the same.
+    ``audit_id`` is the Audit-ID that a write carried: it may have arrived all the same. ``doubtful``: what
+    was sent may have been done. ``repeated``: an earlier try of the same request may have been.
     """
 
     failover: ClassVar[bool] = False
     transient: ClassVar[bool] = False
+    doubtful: ClassVar[bool] = False
+    repeated: bool = False
     retry_after: float | None = None
     audit_id: str = ""
     date: str = ""
@@ -157,6 +160,7 @@ class SlowError(ReplyError):
     """No answer within the request timeout."""
 
     code = "FW1702"
+    doubtful = True
     failover = transient = True
 
 
@@ -192,6 +196,7 @@ class NotKubernetesError(ReplyError):
     """An answer that is not JSON or not of the expected shape."""
 
     code = "FW1707"
+    doubtful = True
     failover = True
 
 
@@ -205,6 +210,7 @@ class CutError(ReplyError):
     """The connection ended before the answer did."""
 
     code = "FW1709"
+    doubtful = True
     failover = transient = True
 
 
@@ -253,6 +259,7 @@ class ServerError(ReplyError):
     """5xx, after all tries."""
 
     code = "FW1716"
+    doubtful = True
     transient = True
     failover = True
 

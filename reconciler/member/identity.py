@@ -30,7 +30,7 @@ class Identity:
 async def identify(transport: Transport, username: str) -> Identity:
     """The member's identity. Raises IdentityError when it knows us by another name."""
     # The name first: another user may not even be allowed to read the namespace that the uid is of.
-    actual, version = await together(whoami(transport), _version(transport))
+    actual, version = await together(whoami(transport), server_version(transport))
     if actual != username:
         raise errors.IdentityError(
             "the credentials are another user's",
@@ -41,8 +41,9 @@ async def identify(transport: Transport, username: str) -> Identity:
     return Identity(await cluster_uid(transport), version, actual)
 
 
-async def _version(transport: Transport) -> str:
-    return str((await transport.send(Request("GET", "/version"))).json().get("gitVersion", ""))
+async def server_version(transport: Transport) -> str:
+    """The API server's version ("v1.36.3"), at most 64 characters. Raises MemberError."""
+    return str((await transport.send(Request("GET", "/version"))).json().get("gitVersion", ""))[:64]
 
 
 async def whoami(transport: Transport) -> str:

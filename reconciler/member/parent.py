@@ -3,12 +3,14 @@
 - ``contains-group-kinds`` and ``additional-namespaces`` name a kind or namespace before the first object of
   it is created, and stop naming it only after the last was deleted: whoever prunes never misses an object.
 - Every write carries the resourceVersion that was read (a first one is a POST), so of two runs on one
-  member the later is refused before it has written anything.
+  member the later is refused before it has written anything. It also has an id of its own (annotation
+  ``fleetward.io/write``): a write whose answer was lost is known again by it, not taken for another run's.
 - Parts of a large record are written before the head that names them and removed after it.
 """
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -49,6 +51,7 @@ ANNOTATION_NAMESPACES = "applyset.kubernetes.io/additional-namespaces"
 ANNOTATION_TOOLING = "applyset.kubernetes.io/tooling"
 ANNOTATION_CHANGE_SET = "fleetward.io/change-set"
 ANNOTATION_LOG_INDEX = "fleetward.io/log-index"
+ANNOTATION_WRITE = "fleetward.io/write"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,28 +132,40 @@ async def write_record(
 
 
 async def _write(transport: Transport, parent: Parent) -> Parent:
-    body = _body(parent)
+    ours = str(uuid.uuid4())
+    body = _body(parent, ours)
     method, path = ("PUT", path_of(PARENT_NAME)) if parent.version else ("POST", path_of(""))
     request = Request(method, f"{path}?fieldManager={FIELD_MANAGER}", orjson.dumps(body), accept=METADATA)
     try:
-        answer = await transport.send(request)
+        metadata = (await transport.send(request)).metadata()
     except errors.ConflictError as error:
-        raise errors.MovedError("another run wrote the record", hint=errors.CODES["FW1724"][1]) from error
+        metadata = await _written_before(transport, ours, error)
     except errors.NotFoundError as error:
         raise errors.NotPreparedError(
             "the member is not prepared", expected=f"namespace {MEMBER_NAMESPACE}", got="none",
             hint=errors.CODES["FW1722"][1],
         ) from error  # fmt: skip
-    version = answer.metadata()["resourceVersion"]
-    return replace(parent, version=version, annotations=body["metadata"]["annotations"])
+    return replace(parent, version=metadata["resourceVersion"], annotations=body["metadata"]["annotations"])
 
 
-def _body(parent: Parent) -> dict[str, Any]:
+async def _written_before(transport: Transport, ours: str, error: errors.ConflictError) -> dict[str, Any]:
+    """The parent's metadata if an earlier try of this very write made it so. Raises MovedError."""
+    try:
+        found = (await transport.send(Request("GET", path_of(PARENT_NAME), accept=METADATA))).metadata()
+    except errors.NotFoundError:
+        found = {}
+    if (found.get("annotations") or {}).get(ANNOTATION_WRITE) != ours:
+        raise errors.MovedError("another run wrote the record", hint=errors.CODES["FW1724"][1]) from error
+    return found
+
+
+def _body(parent: Parent, write: str) -> dict[str, Any]:
     ours = {key: value for key, value in parent.annotations.items() if key.startswith("fleetward.io/")}
     annotations = ours | {
         ANNOTATION_TOOLING: f"fleetward/v{__version__}",
         ANNOTATION_KINDS: ",".join(sorted(_name(kind) for kind in parent.kinds)),
         ANNOTATION_NAMESPACES: ",".join(sorted(parent.namespaces)),
+        ANNOTATION_WRITE: write,
     }
     labels = {LABEL_ID: APPLYSET_ID, LABEL_MANAGED_BY: "fleetward", LABEL_RECORD: "parent"}
     return config_map(PARENT_NAME, labels, annotations, parent.data, parent.version)

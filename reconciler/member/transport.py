@@ -1,8 +1,9 @@
 """HTTPS to one member: raw bytes in and out, everything else is refused or retried here.
 
-- The API servers are tried in order from the one that answered last; no connection, a timeout, a cut
-  answer or a bad certificate moves on to the next. Every request here may be sent twice: server-side
-  apply, DELETE with preconditions, PUT with a resourceVersion and reads are all idempotent.
+- The API servers are tried in the order of ``endpoints``: as registered, those that failed lately last. No
+  connection, a timeout, a cut answer or a bad certificate moves on to the next. Every request here may be
+  sent twice: server-side apply, DELETE with preconditions, PUT with a resourceVersion and reads are all
+  idempotent. ``repeated``, of an answer or an error, says that an earlier try may have arrived.
 - 429 and 5xx are tried again after ``Retry-After`` or a growing, fully jittered pause; 401 after one re-read
   of the credentials. What is left when the tries are used up is raised.
 - Redirects are never followed. Answers are read up to a limit and must be JSON.
@@ -15,7 +16,8 @@ import asyncio
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
@@ -25,6 +27,7 @@ from yarl import URL
 from reconciler import __version__
 from reconciler.member import errors, tls
 from reconciler.member.answers import JSON, check_type, read_body, refused
+from reconciler.member.endpoints import Endpoints
 from reconciler.member.limits import Limits
 from reconciler.member.login import CredentialSource, Login
 
@@ -51,6 +54,7 @@ class Answer:
     status: int
     body: bytes
     date: str = ""  # the header Date (RFC 9110, 6.6.1), as it came
+    repeated: bool = False  # an earlier try of this request may have arrived too
 
     def json(self) -> dict[str, Any]:
         """The body's value, which has to be an object. Raises NotKubernetesError."""
@@ -91,13 +95,14 @@ class Transport:
         server_name: str,
         source: CredentialSource,
         limits: Limits,
+        endpoints: Endpoints | None = None,
     ) -> None:
-        self._servers = tuple(_checked(server) for server in servers)
+        checked = tuple(_checked(server) for server in servers)
+        self._endpoints = endpoints or Endpoints(checked, _now)
         self._ca_bundle = ca_bundle
         self._server_name = server_name or None
         self._source = source
         self._limits = limits
-        self._current = 0
         self._login = Login()
         self._session: aiohttp.ClientSession | None = None
         self._headers: dict[str, str] = {}
@@ -139,12 +144,21 @@ class Transport:
         """The 2xx answer. Raises the MemberError of the last try."""
         if self._session is None:
             await self.refresh()
+        doubts: list[errors.ReplyError] = []
+        try:
+            answer = await self._with_login(request, doubts)
+        except errors.ReplyError as error:
+            error.repeated = any(doubt is not error for doubt in doubts)
+            raise
+        return replace(answer, repeated=True) if doubts else answer
+
+    async def _with_login(self, request: Request, doubts: list[errors.ReplyError]) -> Answer:
         login = self._login
         try:
-            return await self._persist(request)
+            return await self._persist(request, doubts)
         except errors.UnauthorizedError:
             await self._reload_after(login)
-            return await self._persist(request)
+            return await self._persist(request, doubts)
 
     async def _reload_after(self, used: Login) -> None:
         # Many requests fail together when a token runs out; the first one reads it again for all.
@@ -152,10 +166,10 @@ class Transport:
             if self._login is used:
                 await self.refresh(fresh=True)
 
-    async def _persist(self, request: Request) -> Answer:
+    async def _persist(self, request: Request, doubts: list[errors.ReplyError]) -> Answer:
         for attempt in range(self._limits.tries):
             try:
-                return await self._round(request)
+                return await self._round(request, doubts)
             except errors.ReplyError as error:
                 error.audit_id = request.audit_id
                 if not error.transient or attempt + 1 == self._limits.tries:
@@ -169,20 +183,24 @@ class Transport:
         jitter = random.uniform(0, ceiling)  # noqa: S311 - spreads load, hides nothing
         return min(longest, asked) + jitter / 4 if asked is not None else jitter
 
-    async def _round(self, request: Request) -> Answer:
-        """Every API server once, until one answers."""
-        failed: list[errors.ReplyError] = []
-        for _ in self._servers:
-            index = self._current
+    async def _round(self, request: Request, doubts: list[errors.ReplyError]) -> Answer:
+        """Every API server once, until one answers. What may have arrived all the same goes to ``doubts``."""
+        failed: dict[str, errors.ReplyError] = {}
+        for server in self._endpoints.order():
             try:
-                return await self._once(self._servers[index], request)
+                answer = await self._once(server, request)
             except errors.ReplyError as error:
+                if error.doubtful:
+                    doubts.append(error)
                 if not error.failover:
+                    self._endpoints.answered(server)
                     raise
-                failed.append(error)
-                if self._current == index:  # another request may have moved on already
-                    self._current = (index + 1) % len(self._servers)
-        raise _most_useful(failed)
+                self._endpoints.failed(server, error.code)
+                failed[server] = error
+            else:
+                self._endpoints.answered(server)
+                return answer
+        raise _most_useful([failed[server] for server in self._endpoints.urls if server in failed])
 
     async def _once(self, server: str, request: Request) -> Answer:
         session = self._session
@@ -233,3 +251,7 @@ def _checked(server: str) -> str:
             hint="mend spec.apiServers of the Cluster",
         )  # fmt: skip
     return server.rstrip("/")
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

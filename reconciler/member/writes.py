@@ -5,7 +5,11 @@
   document says ``conflict: take``.
 - A version that moved while the content did not (a status, an owner) is no reason to fail: the content's
   digest is compared with the authorized ``before``, and the write is tried again at the new version.
-- Every write has an Audit-ID of its own, which the member's audit log shows too.
+- Every write has an Audit-ID of its own, which the member's audit log shows too. A write that is sent again,
+  since its answer was lost, keeps it.
+- A write whose first try got through and whose answer was lost is not done twice, and not taken for somebody
+  else's: a creation's repetition changes nothing; an update's meets its own new version, and a dry run proves
+  that the object is as it should be; a deletion's finds nothing, or an object that is being deleted.
 """
 
 from __future__ import annotations
@@ -21,7 +25,7 @@ from reconciler.member import errors
 from reconciler.member.authorization import AuthorizedChange
 from reconciler.member.connection import Client
 from reconciler.member.discovery import Resource
-from reconciler.member.probes import apply_path
+from reconciler.member.probes import apply_path, probe
 from reconciler.member.releasing import MERGE, release_patch
 from reconciler.member.transport import APPLY, Answer, Request
 from reconciler.model import (
@@ -34,6 +38,7 @@ from reconciler.model import (
     ObjectResult,
 )
 from reconciler.plan.build import body_digest
+from reconciler.plan.diff import comparable
 
 ONE = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
 _MOVES = 3  # how often a version may move under us without its content
@@ -60,8 +65,10 @@ async def write(client: Client, item: DesiredObject, change: AuthorizedChange, *
         audit_id = str(uuid.uuid4())
         try:
             answer = await _apply(client, resource, item, version, audit_id)
-            return _written(item, answer, audit_id)
+            return _written(item, answer, audit_id, updates=bool(version))
         except errors.ConflictError as error:
+            if error.repeated and (done := await _got_through(client, item, audit_id)):
+                return done
             moves += 1
             if not version or error.managers or moves > _MOVES:
                 raise
@@ -86,14 +93,32 @@ def _at_version(body: bytes, version: str) -> bytes:
     return orjson.dumps(value)
 
 
-def _written(item: DesiredObject, answer: Answer, audit_id: str) -> Written:
+def _written(item: DesiredObject, answer: Answer, audit_id: str, *, updates: bool) -> Written:
     body = answer.json()
     try:
         uid, version = body["metadata"]["uid"], body["metadata"]["resourceVersion"]
     except (KeyError, TypeError) as error:
         raise errors.NotKubernetesError("not a Kubernetes object", hint=errors.CODES["FW1707"][1]) from error
-    result = ObjectResult.CREATED if answer.status == 201 else ObjectResult.UPDATED
+    made = answer.status == 201 or (answer.repeated and _only_ours(body))
+    result = ObjectResult.CREATED if made and not updates else ObjectResult.UPDATED
     return Written(ObjectOutcome(item.ref, result, uid, version, item.digest, audit_id), body)
+
+
+def _only_ours(body: Json) -> bool:
+    """Whether nobody else has written the object itself: then an earlier try of ours has made it."""
+    managers = body["metadata"].get("managedFields")
+    entries = [entry for entry in managers if isinstance(entry, dict)] if isinstance(managers, list) else []
+    return bool(entries) and all(e.get("manager") == FIELD_MANAGER or e.get("subresource") for e in entries)
+
+
+async def _got_through(client: Client, item: DesiredObject, audit_id: str) -> Written | None:
+    """The write of ``audit_id``, if the object is what it should have made of it; None if it is not."""
+    found = (await probe(client, [item], None))[item.ref]
+    before, after = found.before, found.after
+    if before is None or after is None or comparable(before) != comparable(after):
+        return None
+    uid, version = str(before["metadata"]["uid"]), str(before["metadata"]["resourceVersion"])
+    return Written(ObjectOutcome(item.ref, ObjectResult.UPDATED, uid, version, item.digest, audit_id), before)
 
 
 async def _same_content(
@@ -126,7 +151,8 @@ async def delete(client: Client, change: AuthorizedChange, uid: str) -> Written:
             if attempt == _MOVES:
                 raise
             version = await _same_object(client, path, change, uid)
-            continue
+            if version:
+                continue
         break
     return Written(ObjectOutcome(ref, ObjectResult.DELETED, uid, audit_id=audit_id), None)
 
@@ -175,7 +201,13 @@ def _delete_options(uid: str, version: str) -> bytes:
 
 
 async def _same_object(client: Client, path: str, change: AuthorizedChange, uid: str) -> str:
-    metadata = (await client.transport.send(Request("GET", path))).metadata()
+    """The version that it has now; "" when it is gone, or being deleted."""
+    try:
+        metadata = (await client.transport.send(Request("GET", path))).metadata()
+    except errors.NotFoundError:
+        return ""
+    if metadata["uid"] == uid and metadata.get("deletionTimestamp"):
+        return ""
     digest = (metadata.get("annotations") or {}).get(ANNOTATION_DIGEST, "")
     if metadata["uid"] != uid or digest != change.before:
         raise moved(change.ref)

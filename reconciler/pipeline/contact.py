@@ -1,17 +1,24 @@
 """What was last seen of each member: a cache for ``status`` and the circuit breaker, never the truth.
 
-The log says what was applied. This says when a member last answered, and why it does not now.
+The log says what was applied. This says when a member last answered, and why it does not now; which of its
+API servers did; and since when it is in its state (``states``).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from reconciler.errors import FleetwardError
 from reconciler.member import errors
+from reconciler.member.endpoints import EndpointHealth
 from reconciler.model import ClusterName
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MOST_ENDPOINTS = 32  # that are remembered of one member
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +36,10 @@ class Contact:
     credential_error: str = ""  # why it was not renewed
     viewer_expires: datetime | None = None  # of the viewer's, where this host has it as a file
     viewer_error: str = ""
+    state: str = ""  # a ``MemberState``, "" for none that was seen
+    since: datetime | None = None  # when that state was first seen, without another since
+    reason: str = ""  # of that state
+    endpoints: tuple[EndpointHealth, ...] = ()
 
 
 # An answer that says no is still an answer.
@@ -51,3 +62,6 @@ class Contacts(Protocol):
 
     def get(self, cluster: ClusterName) -> Contact: ...
     def put(self, cluster: ClusterName, contact: Contact) -> None: ...
+    def update(self, cluster: ClusterName, change: Callable[[Contact], Contact]) -> None:
+        """``put`` of what ``change`` makes of the contact as it is now, another process's writes included."""
+        ...

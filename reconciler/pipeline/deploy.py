@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 from reconciler.audit.entry import CredentialRole, Outcome, OutcomeResult
 from reconciler.documents import Cluster
@@ -30,18 +31,24 @@ from reconciler.pipeline.proving import require_joined, require_proven
 from reconciler.pipeline.refusing import log_disbelief
 from reconciler.pipeline.renewing import renewed, viewer_renewed
 from reconciler.pipeline.run import Deployment, MemberResult, MemberState
+from reconciler.pipeline.standings import after_run
 from reconciler.plan import Plan, build_plan
 
 
 async def deploy(run: Deployment, cluster: Cluster) -> MemberResult:
     """Bring one member to its desired state. Raises AuditError, never for the member's own faults."""
     try:
-        return await _unless_left_alone(run, cluster)
+        result = await _unless_left_alone(run, cluster)
     except AuditError as error:
         run.looks.stop(error)
         raise
     finally:
         run.looks.looked(cluster.name)
+    now = run.members.clock()
+    run.members.contacts.update(
+        cluster.name, lambda before: after_run(cluster, run.state, before, result, now)
+    )
+    return result
 
 
 async def _unless_left_alone(run: Deployment, cluster: Cluster) -> MemberResult:
@@ -62,8 +69,10 @@ async def _unless_left_alone(run: Deployment, cluster: Cluster) -> MemberResult:
 def _failed(run: Deployment, cluster: Cluster, contact: Contact, error: MemberError) -> MemberResult:
     failures = contact.failures + 1
     now = run.members.clock()
-    failed = replace(contact, error=str(error), failures=failures, retry_at=retry_at(failures, now))
-    run.members.contacts.put(cluster.name, failed)
+    run.members.contacts.update(
+        cluster.name,
+        lambda before: replace(before, error=str(error), failures=failures, retry_at=retry_at(failures, now)),
+    )
     state = MemberState.UNREACHABLE if unreachable(error) else MemberState.FAILED
     return MemberResult(cluster.name, state, error=str(error))
 
@@ -83,14 +92,22 @@ async def _deploy(run: Deployment, cluster: Cluster) -> MemberResult:
         viewer = await viewer_renewed(run, cluster, identity.uid)
         # 3. Plan.
         plan = build_plan(desired, seen)
-        contact = Contact(
-            run.members.clock(), version=identity.version, objects=len(seen.live), drift=len(plan.drift),
+        _answered(
+            run, cluster, version=identity.version, objects=len(seen.live), drift=len(plan.drift),
             credential_expires=credential.expires, credential_error=credential.error,
             viewer_expires=viewer.expires, viewer_error=viewer.error,
         )  # fmt: skip
-        run.members.contacts.put(cluster.name, contact)
         result = await _go_on(run, cluster, member, desired, plan, seen)
         return replace(result, credential=credential, viewer=viewer)
+
+
+def _answered(run: Deployment, cluster: Cluster, **known: Any) -> None:
+    """Note what was seen; what ``states`` and the endpoints remember stays."""
+    now = run.members.clock()
+    run.members.contacts.update(
+        cluster.name,
+        lambda before: replace(before, seen=now, error="", failures=0, retry_at=None, **known),
+    )
 
 
 async def _go_on(

@@ -19,7 +19,6 @@ import orjson
 from reconciler.documents import Cluster, Fleet
 from reconciler.errors import FleetwardError
 from reconciler.member.client import Member
-from reconciler.member.diagnosis.agreement import minor
 from reconciler.member.diagnosis.member import Seen
 from reconciler.member.diagnosis.results import (
     Bounds,
@@ -34,6 +33,7 @@ from reconciler.member.diagnosis.results import (
 )
 from reconciler.member.errors import CODES
 from reconciler.member.guard import guard_objects
+from reconciler.member.versions import minor
 from reconciler.model import Clock, Desired, Json, ObjectRef
 from reconciler.pipeline.check import Checked
 from reconciler.pipeline.examining_host import HostCheck

@@ -28,6 +28,7 @@ class Proposal:
     findings: tuple[Finding, ...] = ()
     error: str = ""
     reached: bool = True
+    version: str = ""  # of the API server, "" if it was not asked
 
 
 def propose_between(base: Checked, head: Checked, clusters: Collection[str] = ()) -> tuple[Proposal, ...]:
@@ -63,24 +64,26 @@ async def _propose(
     limit = checked.federation.limits.apply_timeout
     try:
         async with asyncio.timeout(limit.total_seconds()):
-            seen = await _look(checked, ports, cluster, desired, deep, dry_run)
+            seen, version = await _look(checked, ports, cluster, desired, deep, dry_run)
     except FleetwardError as error:
         return Proposal(cluster.name, None, error=str(error), reached=not unreachable(error))
     except TimeoutError:
         return Proposal(
             cluster.name, None, error=f"no answer within spec.limits.applyTimeout ({limit})", reached=False
         )
-    return Proposal(cluster.name, build_plan(desired, seen))
+    return Proposal(cluster.name, build_plan(desired, seen), version=version)
 
 
 async def _look(
     checked: Checked, ports: MemberPorts, cluster: Cluster, desired: Desired, deep: bool, dry_run: bool
-) -> Observation:
+) -> tuple[Observation, str]:
+    """The observation; without ``dry_run``, for a status, the API server's version too."""
     fleet = checked.read_fleet
     async with ports.view(cluster, fleet) as member:
+        version = "" if dry_run else await member.version()
         if cluster.viewer_credentials is None:
-            return await member.observe(desired, deep=deep)
+            return await member.observe(desired, deep=deep), version
         if not dry_run:
-            return await member.observe(desired, deep=deep, prober=member.estimate)
+            return await member.observe(desired, deep=deep, prober=member.estimate), version
         async with ports.connect(cluster, fleet) as writer:  # which connects if anything is in doubt
-            return await member.observe(desired, deep=deep, prober=writer.probe)
+            return await member.observe(desired, deep=deep, prober=writer.probe), version

@@ -1,43 +1,44 @@
 """How every member stands: the log for what was accepted and applied, a look for what is there now.
 
 A member that does not answer is shown as it was last seen, marked stale, with the age of that look. Nothing
-is written, neither to a member nor to the log.
+is written, neither to a member nor to the log; what was seen, and since when, is kept in the contact memory.
+Clusters that are about to join, and those that left lately, come after the members.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import StrEnum
 
-from reconciler.audit.membership import Kicked
 from reconciler.audit.state import ClusterState, LogState
 from reconciler.documents import Cluster
 from reconciler.pipeline.check import Checked
+from reconciler.pipeline.contact import Contact
 from reconciler.pipeline.ports import MemberPorts
 from reconciler.pipeline.propose import Proposal, propose_live
+from reconciler.pipeline.standings import facts_of, noted, outside, suspend_reasons
+from reconciler.pipeline.states import (
+    NEEDS_NOBODY,
+    Departed,
+    Look,
+    MemberState,
+    Proposed,
+    Standing,
+    standing,
+)
 from reconciler.plan import Action, Plan
-
-
-class Health(StrEnum):
-    """A member in one word."""
-
-    SYNCED = "synced"
-    OUT_OF_SYNC = "out-of-sync"
-    UNREACHABLE = "unreachable"
-    FAILING = "failing"  # it answers, with a refusal
-    SUSPENDED = "suspended"
-    KICKED = "kicked"  # and not all of it is done
-    LEFT = "left"  # kicked, and its registration is still there
 
 
 @dataclass(frozen=True, slots=True)
 class MemberStatus:
-    """One member. Counts are of the last look; ``stale`` says that this is not now."""
+    """One member. Counts are of the last look; ``stale`` says that this is not now.
+
+    Of a cluster outside of the fleet (pending, kicked, left) only its standing is known; ``mode`` is "".
+    """
 
     cluster: str
-    health: Health
+    state: MemberState
     mode: str
     accepted: str  # commit
     applied: str  # the commit whose state it has; when that is none: of the last whole change set, or ""
@@ -49,6 +50,12 @@ class MemberStatus:
     seen: datetime | None
     stale: bool
     error: str
+    since: datetime | None = None  # when the state began, None if that is not known
+    reason: str = ""  # of the state, in one line
+    code: str = ""  # of the reason
+    uid: str = ""  # of a cluster that is about to join
+    branch: str = ""  # where its registration is proposed
+    version: str = ""  # of the API server, as it was last seen
     failures: int = 0
     retry_at: datetime | None = None
     credential_expires: datetime | None = None  # of the reconciler's own credential there
@@ -59,50 +66,99 @@ class MemberStatus:
     @property
     def good(self) -> bool:
         """Whether this member needs nobody's attention."""
-        if self.mode == "observe":  # its plan waits for a person, not for the reconciler
-            return self.health in (Health.SYNCED, Health.OUT_OF_SYNC, Health.SUSPENDED)
-        if self.health is Health.LEFT:
-            return True
-        return self.health in (Health.SYNCED, Health.SUSPENDED) and self.last_result in ("", "applied")
+        if self.mode == "observe" and self.state is MemberState.OUT_OF_SYNC:
+            return True  # its plan waits for a person, not for the reconciler
+        well = self.mode == "observe" or self.last_result in ("", "applied")
+        return self.state in NEEDS_NOBODY and (well or not self.mode)
 
 
 async def fleet_status(
     checked: Checked, state: LogState, ports: MemberPorts, clusters: tuple[str, ...] = (), *,
-    kicked: Mapping[str, Kicked] | None = None,
+    proposed: Iterable[Proposed] = (), departed: Mapping[str, Departed] | None = None,
 ) -> tuple[MemberStatus, ...]:  # fmt: skip
-    """Look at all members at once, by reading alone where a viewer is registered; not at those ``kicked``."""
-    gone = kicked or {}
-    looked = await propose_live(checked, ports, clusters, dry_run=False, left_alone=gone.keys())
-    proposals = {p.cluster: p for p in looked}
-    found = []
-    for cluster in checked.select(clusters):
-        status = _status(cluster, state, proposals.get(cluster.name), ports)
-        one = gone.get(cluster.name)
-        found.append(_kicked(status, one, ports.clock()) if one else status)
+    """Look at all members at once, by reading alone where a viewer is registered.
+
+    ``proposed`` and ``departed`` (by name) are shown too; ``clusters`` may name them.
+    """
+    gone, joining = departed or {}, {one.cluster: one for one in proposed}
+    members = checked.select(())
+    strangers = outside(state, joining.values(), gone, [one.name for one in members], ports.clock())
+    named = tuple(name for name in clusters if name not in strangers)
+    chosen = checked.select(named) if named or not clusters else ()
+    names = tuple(cluster.name for cluster in chosen)
+    seen = await propose_live(checked, ports, names, dry_run=False, left_alone=gone.keys()) if names else ()
+    reasons = suspend_reasons(checked.read_fleet)
+    look = _Looked(state, {one.cluster: one for one in seen}, ports, reasons, gone)
+    found = [look.status(cluster) for cluster in chosen]
+    found += [_stranger(n, strangers[n], joining.get(n)) for n in strangers if n in (clusters or strangers)]
     return tuple(found)
 
 
-def _kicked(status: MemberStatus, kicked: Kicked, now: datetime) -> MemberStatus:
-    """A member that was kicked: since when and why, and what is still to be done."""
-    health = Health.KICKED if kicked.left is None else Health.LEFT
-    because = f": {kicked.reason}" if kicked.reason else ""
-    rest = (
-        f"finish it: fleetward kick {status.cluster}" if kicked.left is None
-        else f"its registration is still there: merge leave/{status.cluster}"
+def _stranger(name: str, found: Standing, joining: Proposed | None) -> MemberStatus:
+    return MemberStatus(
+        name, found.state, mode="", accepted="", applied="", last_result="", last_change=None, objects=0,
+        changes=0, drift=0, seen=None, stale=False, error="", since=found.since, reason=found.reason,
+        code=found.code, uid=joining.uid if joining else "", branch=joining.branch if joining else "",
     )  # fmt: skip
-    days = (now - kicked.time).total_seconds() / 86_400
-    error = f"kicked {days:.1f} days ago by {kicked.actor}{because}; {rest}"
-    return replace(status, health=health, error=error)
 
 
-def _status(cluster: Cluster, state: LogState, proposal: Proposal | None, ports: MemberPorts) -> MemberStatus:
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """What the statuses of one look have in common."""
+
+    log: LogState
+    proposals: Mapping[str, Proposal]
+    ports: MemberPorts
+    suspend_reasons: Mapping[str, str]
+    departed: Mapping[str, Departed]
+
+    def status(self, cluster: Cluster) -> MemberStatus:
+        """One member's; its standing is kept."""
+        proposal, now = self.proposals.get(cluster.name), self.ports.clock()
+        facts = facts_of(
+            cluster, self.log, self.ports.contacts.get(cluster.name), now, look=_look(proposal),
+            suspend_reason=self.suspend_reasons.get(cluster.name, ""),
+            departed=self.departed.get(cluster.name),
+        )  # fmt: skip
+        found = standing(facts)
+        assert found is not None  # noqa: S101  it is registered, and was looked at unless it is suspended
+        self.ports.contacts.update(cluster.name, lambda last: _noted(last, found, proposal, now))
+        return _status(cluster, self.log, found, proposal, self.ports)
+
+
+def _look(proposal: Proposal | None) -> Look | None:
+    if proposal is None:
+        return None
+    plan = proposal.plan
+    if plan is None:
+        return Look(None, reached=proposal.reached, error=proposal.error)
+    return Look(len(plan.changes), len(plan.drift), version=proposal.version)
+
+
+def _noted(last: Contact, found: Standing, proposal: Proposal | None, now: datetime) -> Contact:
+    """With what was seen now; what the circuit breaker knows is the reconciler's."""
+    plan = proposal.plan if proposal else None
+    if proposal is None or plan is None:
+        return noted(last, found)
+    version = proposal.version or last.version
+    seen = replace(last, seen=now, version=version, objects=_existing(plan), drift=len(plan.drift))
+    return noted(seen, found)
+
+
+def _status(
+    cluster: Cluster, state: LogState, found: Standing, proposal: Proposal | None, ports: MemberPorts
+) -> MemberStatus:
     last = ports.contacts.get(cluster.name)
     logged = state.cluster(cluster.name)
     plan = proposal.plan if proposal else None
     now = ports.clock()
     return MemberStatus(
         cluster=cluster.name,
-        health=_health(cluster, proposal),
+        state=found.state,
+        since=found.since,
+        reason=found.reason,
+        code=found.code,
+        version=last.version,
         mode=cluster.mode,
         accepted=state.accepted.commit if state.accepted else "",
         applied=_applied(state, logged, plan),
@@ -139,11 +195,3 @@ def _error(proposal: Proposal | None, logged: ClusterState, plan: Plan | None) -
     if logged.refused and not (plan and not plan.changes):  # a member that is in sync was refused before that
         return f"refused: {logged.refused.summary}"
     return logged.outcome.error if logged.outcome else ""
-
-
-def _health(cluster: Cluster, proposal: Proposal | None) -> Health:
-    if cluster.suspend or proposal is None:
-        return Health.SUSPENDED
-    if proposal.plan is None:
-        return Health.FAILING if proposal.reached else Health.UNREACHABLE
-    return Health.OUT_OF_SYNC if proposal.plan.changes else Health.SYNCED

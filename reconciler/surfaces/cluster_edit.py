@@ -23,11 +23,11 @@ from typing import Any
 
 from reconciler.documents.codes import did_you_mean
 from reconciler.errors import SettingsError
+from reconciler.pipeline import states
 from reconciler.surfaces import yaml_edit
 
 Document = Any  # the Cluster, plain or as ruamel.yaml has it
-# Not below fleetward.io/, where only the annotations that every release knows are read.
-SUSPEND_REASON = "cluster.fleetward.io/suspend-reason"
+SUSPEND_REASON = states.SUSPEND_REASON
 _METHODS = {
     "kubeconfig": "kubeconfig:PATH",
     "tokenFile": "tokenFile:PATH",

@@ -8,7 +8,7 @@ Rules kept here
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,11 +21,13 @@ from reconciler.errors import FleetwardError
 from reconciler.model import Finding, Severity
 from reconciler.pipeline.check import Checked
 from reconciler.pipeline.contact import Contact, Contacts
+from reconciler.pipeline.states import Departed, Proposed, Standing, standing
 from reconciler.surfaces.accepted import log_state
 from reconciler.surfaces.cluster_edit import SUSPEND_REASON
-from reconciler.surfaces.contacts import FileContacts
+from reconciler.surfaces.wiring import clock
 
 if TYPE_CHECKING:
+    from reconciler.pipeline.ports import CheckPorts
     from reconciler.surfaces.wiring import Wiring
 
 
@@ -37,11 +39,21 @@ class Registered:
     annotations: dict[str, str]
     logged: ClusterState | None  # None: no log is read here
     contact: Contact
+    standing: Standing | None = None  # None: nothing is known of how it stands
 
     @property
     def reason(self) -> str:
         """Why it is suspended, "" if nobody said or it is not."""
         return self.annotations.get(SUSPEND_REASON, "") if self.cluster.suspend else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stranger:
+    """A cluster that is not in the fleet: about to join, or gone."""
+
+    name: str
+    standing: Standing
+    proposed: Proposed | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,19 +91,46 @@ def readable_log(wiring: Wiring, warn: Callable[[FleetwardError], None]) -> LogS
         return None
 
 
-def registered(wiring: Wiring, fleet: Fleet, state: LogState | None) -> tuple[Registered, ...]:
-    """All registrations of a fleet, by name."""
-    contacts: Contacts = FileContacts(wiring.settings.state / "contacts.json")
+def registered(
+    wiring: Wiring, fleet: Fleet, state: LogState | None, departed: Mapping[str, Departed] | None = None
+) -> tuple[Registered, ...]:
+    """All registrations of a fleet, by name. ``departed``, by name: ends of memberships."""
+    from reconciler.pipeline.standings import facts_of, suspend_reasons
+
+    contacts: Contacts = wiring.contacts()
     bodies = {document.name: document.body for document in fleet.of_kind("Cluster")}
-    return tuple(
-        Registered(
-            cluster,
-            bodies[cluster.name]["metadata"].get("annotations") or {},
-            None if state is None else state.cluster(cluster.name),
-            contacts.get(cluster.name),
+    reasons, gone, now = suspend_reasons(fleet), departed or {}, clock()
+
+    def one(cluster: Cluster) -> Registered:
+        contact, name = contacts.get(cluster.name), cluster.name
+        facts = facts_of(
+            cluster, state, contact, now, suspend_reason=reasons.get(name, ""), departed=gone.get(name)
         )
-        for cluster in fleet.clusters
-    )
+        return Registered(
+            cluster,
+            bodies[name]["metadata"].get("annotations") or {},
+            None if state is None else state.cluster(name),
+            contact,
+            standing(facts),
+        )
+
+    return tuple(one(cluster) for cluster in fleet.clusters)
+
+
+def strangers(
+    ports: CheckPorts, fleet: Fleet, state: LogState | None, departed: Mapping[str, Departed] | None = None
+) -> tuple[Stranger, ...]:
+    """Clusters outside of the fleet that are about to join, or left lately; none where no log is read."""
+    from reconciler.pipeline.membership.pending import pending_joins
+    from reconciler.pipeline.standings import outside
+
+    if state is None:
+        return ()
+    names = [cluster.name for cluster in fleet.clusters]
+    joining = pending_joins(state.membership, ports.repository, names, clock())
+    proposed = {one.cluster: one for one in joining}
+    found = outside(state, joining, departed or {}, names, clock())
+    return tuple(Stranger(name, stands, proposed.get(name)) for name, stands in found.items())
 
 
 def detail(found: Registered, checked: Checked, state: LogState | None) -> Detail:

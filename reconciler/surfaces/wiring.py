@@ -10,7 +10,7 @@ import os
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -28,11 +28,13 @@ if TYPE_CHECKING:
     from reconciler.audit.view import LogView
     from reconciler.documents import Cluster, Fleet, GateSettings
     from reconciler.gate import Gates, GateSource
-    from reconciler.member.client import Member
+    from reconciler.member.client import EndpointMemory, Member
+    from reconciler.member.endpoints import EndpointHealth
     from reconciler.member.secret_slot import ApiSecrets
     from reconciler.pipeline.ports import CheckPorts, MemberPorts, WritePorts
     from reconciler.repository import Repository
     from reconciler.surfaces.cache import FileCache
+    from reconciler.surfaces.contacts import FileContacts
 
 Report = Callable[[str], None]
 FETCH_TIMEOUT = 60.0  # seconds
@@ -60,6 +62,7 @@ class Wiring:
     report: Report
     stack: ExitStack
     _key: Signer | None = field(default=None, init=False, repr=False)
+    _contacts: FileContacts | None = field(default=None, init=False, repr=False)
     _opened: LogView | None = field(default=None, init=False, repr=False)  # the log as it was opened last
 
     def checks(self) -> CheckPorts:
@@ -99,11 +102,29 @@ class Wiring:
     def members(self) -> MemberPorts:
         """How members are reached."""
         from reconciler.pipeline.ports import MemberPorts
-        from reconciler.surfaces.contacts import FileContacts
 
         self.public_keys()  # without one no member's record can be believed: said once, not once a member
-        contacts = FileContacts(self.settings.state / "contacts.json")
-        return MemberPorts(self._connect, partial(self._connect, viewer=True), contacts, clock, self.report)
+        return MemberPorts(
+            self._connect, partial(self._connect, viewer=True), self.contacts(), clock, self.report
+        )
+
+    def contacts(self) -> FileContacts:
+        """What was last seen of the members from here."""
+        from reconciler.surfaces.contacts import FileContacts
+
+        if self._contacts is None:
+            self._contacts = FileContacts(self.settings.state / "contacts.json")
+        return self._contacts
+
+    def _endpoints(self, cluster: Cluster) -> EndpointMemory:
+        from reconciler.member.client import EndpointMemory
+
+        contacts = self.contacts()
+
+        def keep(known: tuple[EndpointHealth, ...]) -> None:
+            contacts.update(cluster.name, lambda contact: replace(contact, endpoints=known))
+
+        return EndpointMemory(clock, contacts.get(cluster.name).endpoints, keep)
 
     def writes(self) -> WritePorts:
         """The log, for writing, and the key."""
@@ -213,6 +234,7 @@ class Wiring:
             clock=clock,
             report=lambda line: self.report(f"{cluster.name}: {line}"),
             viewer=viewer,
+            memory=self._endpoints(cluster),
         )
 
     @asynccontextmanager

@@ -38,7 +38,7 @@ from reconciler.audit.entry import (
 )
 from reconciler.pipeline.accepting import RefusedError
 from reconciler.pipeline.run import MemberState
-from reconciler.pipeline.status import Health
+from reconciler.pipeline.states import MemberState as Stands
 from reconciler.plan import Allowances
 
 pytestmark = pytest.mark.real
@@ -180,7 +180,7 @@ def test_a_role_that_somebody_else_applies_is_a_conflict(fleet: Fleet, a: Plane,
     run = fleet.reconcile()
     assert (states(run), codes(run, "member-b")) == ({"member-a": APPLIED, "member-b": REFUSED}, {"FW1603"})
     assert b.get(f"{ROLES}/viewer")["rules"] == rules
-    assert fleet.status()["member-b"].health is Health.OUT_OF_SYNC
+    assert fleet.status()["member-b"].state is Stands.JOINED, "nothing was ever applied"
     b.must("DELETE", f"{ROLES}/viewer")
     assert states(fleet.reconcile()) == {"member-a": SYNCED, "member-b": APPLIED}
 
@@ -390,7 +390,7 @@ def test_a_wrong_token_is_a_refusal_and_not_an_absence(fleet: Fleet, a: Plane, b
     assert result(run, "member-a").error.startswith("FW1710")
     assert "wrong" not in result(run, "member-a").error.replace("wrong.kubeconfig", "")
     found = fleet.status()
-    assert (found["member-a"].health, found["member-b"].health) == (Health.FAILING, Health.SYNCED)
+    assert (found["member-a"].state, found["member-b"].state) == (Stands.FAILING, Stands.SYNCED)
     assert a.versions() == {}
     file.write_text(good)  # renewed
     assert states(fleet.reconcile()) == {"member-a": APPLIED, "member-b": SYNCED}
@@ -426,7 +426,7 @@ def test_a_member_that_never_answers_is_unreachable_and_the_others_go_on(
         run = fleet.reconcile()
         assert states(run) == {"member-a": UNREACHABLE, "member-b": APPLIED}
         found = fleet.status()
-        assert (found["member-a"].health, found["member-a"].stale) == (Health.UNREACHABLE, True)
+        assert (found["member-a"].state, found["member-a"].stale) == (Stands.UNREACHABLE, True)
     front = proxy("member-a")
     front.rule = lambda seen: Hang() if "labelSelector" in seen.path else FORWARD
     fleet.commit(fleet.registration("member-a", front.url))

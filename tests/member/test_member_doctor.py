@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from member_world import EXTRA_ROLE, FAST, SIGNER, Token, World
 
 from reconciler.documents import Cluster, Credentials
-from reconciler.member.diagnosis.agreement import agreement, minor
+from reconciler.member.diagnosis.agreement import agreement
 from reconciler.member.diagnosis.certificates import authority_result
 from reconciler.member.diagnosis.clocks import clock_result, measured
 from reconciler.member.diagnosis.inventory import size_result
@@ -38,6 +38,7 @@ from reconciler.member.login import Login
 from reconciler.member.parent import Parent
 from reconciler.member.rights import Right
 from reconciler.member.tokens import claims
+from reconciler.member.versions import minor
 from reconciler.model import ClusterName, Desired, ObjectRef, Record, SourceRef
 from reconciler.pipeline.examining_host import HostCheck
 from reconciler.sandbox import pki

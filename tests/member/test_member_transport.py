@@ -14,6 +14,7 @@ import pytest
 from aiohttp import web
 
 from reconciler.member import errors
+from reconciler.member.endpoints import EndpointHealth, Endpoints
 from reconciler.member.limits import Limits
 from reconciler.member.login import Login
 from reconciler.member.transport import Request, Transport
@@ -359,3 +360,48 @@ async def test_the_token_is_in_no_error(place: Place) -> None:
         await place.transport(await place.serve(status(403))).send(GET)
 
     assert "token-1" not in str(caught.value) + repr(caught.value.__dict__)
+
+
+async def test_a_server_that_failed_before_is_not_waited_for_and_still_the_last_resort(place: Place) -> None:
+    handler, seen = in_turn(good)
+    first, second = await place.serve(handler), await place.serve(good)
+    now = datetime.now(UTC)
+    broken = EndpointHealth(first, None, now, now, 1, "FW1702")
+    bundle = (place.authority.directory / "ca.crt").read_text()
+
+    def transport(*urls: str) -> Transport:
+        ends = Endpoints(urls, lambda: now, (broken,))
+        made = Transport(urls, bundle, "", place.tokens, LIMITS, ends)
+        place.stack.push_async_callback(made.close)
+        return made
+
+    assert (await transport(first, second).send(GET)).status == 200
+    assert seen == [], "the one that failed comes last"
+    assert (await transport(first, "https://127.0.0.1:1").send(GET)).status == 200
+    assert len(seen) == 1, "and is tried when all others fail"
+
+
+@pytest.mark.parametrize(
+    ("first", "repeated"),
+    [
+        (_cut, True), (_hang, True), (_page, True), (status(503), True), (status(429), False),
+        (status(307), False),
+    ],
+)  # fmt: skip
+async def test_an_answer_says_whether_an_earlier_try_may_have_arrived(
+    place: Place, first: Handler, repeated: bool
+) -> None:
+    handler, _ = in_turn(first, good)
+    urls = (await place.serve(handler), await place.serve(good))
+    limits = Limits(request_timeout=timedelta(seconds=1.5), backoff=timedelta(milliseconds=1), tries=2)
+    assert (await place.transport(*urls, limits=limits).send(GET)).repeated is repeated
+    refusing, _ = in_turn(first, status(409))
+    with pytest.raises(errors.ConflictError) as caught:
+        urls = (await place.serve(refusing), await place.serve(status(409)))
+        await place.transport(*urls, limits=limits).send(GET)
+    assert caught.value.repeated is repeated
+
+
+async def test_a_dead_server_leaves_no_doubt(place: Place) -> None:
+    transport = place.transport("https://127.0.0.1:1", await place.serve(good))
+    assert (await transport.send(GET)).repeated is False

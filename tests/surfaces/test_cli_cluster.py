@@ -19,6 +19,7 @@ from git_fixtures import FleetRepo
 from test_cli import FLEETWARD, run
 
 from reconciler.audit.note import VerifierKey
+from reconciler.member.endpoints import EndpointHealth
 from reconciler.model import ClusterName
 from reconciler.pipeline.contact import Contact
 from reconciler.surfaces.cli.cluster import COMMANDS
@@ -100,9 +101,9 @@ def test_every_command_has_its_line_and_explains_itself(fleet: Fleet) -> None:
 
 def test_the_table_needs_neither_log_nor_cluster(fleet: Fleet) -> None:
     header, first, second = fleet.good("list").splitlines()
-    assert header.split()[:7] == ["NAME", "MODE", "SUSPENDED", "VERSION", "CREDENTIALS", "APPLIED", "CONTACT"]
+    assert header.split()[:7] == ["NAME", "STATE", "AGE", "MODE", "VERSION", "CREDENTIALS", "APPLIED"]
     assert first.split() == [
-        "member-a", "enforce", "no", "1.36", "kubeconfig", "?", "-", "https://127.0.0.1:1",
+        "member-a", "?", "-", "enforce", "1.36", "kubeconfig", "?", "-", "https://127.0.0.1:1",
         "environment=test,owner=team,tier=workload",
     ]  # fmt: skip
     assert second.startswith("member-b ")
@@ -115,9 +116,9 @@ def test_what_log_and_contacts_say_is_shown_with_ages(fleet: Fleet) -> None:
     contacts.put(ClusterName("member-a"), Contact(seen=seen, version="v1.36.3"))
     contacts.put(ClusterName("member-b"), Contact(error="FW1701: no answer", failures=4))
     environment = fleet.log()
-    first, second = fleet.good("list", **environment).splitlines()[1:]
-    assert first.split()[5:7] == [audit_fleet.HEAD[:12], "3h"]
-    assert second.split()[5:7] == ["-", "-"]  # its only change set failed
+    first, second = fleet.good("list", **environment).splitlines()[1:3]
+    assert first.split()[6:8] == [audit_fleet.HEAD[:12], "3h"]
+    assert second.split()[6:8] == ["-", "-"]  # its only change set failed
     one, other = json.loads(fleet.good("list", "-o", "json", **environment))
     assert one["applied"]["commit"] == audit_fleet.HEAD
     assert (one["contact"]["version"], other["applied"]) == ("v1.36.3", None)
@@ -132,6 +133,31 @@ def test_what_log_and_contacts_say_is_shown_with_ages(fleet: Fleet) -> None:
     assert (logged["accepted"], logged["outcome"]["result"]) == (audit_fleet.HEAD, "failed")
 
 
+def test_state_age_and_reason_are_those_seen_last(fleet: Fleet) -> None:
+    since = datetime.now(UTC) - timedelta(hours=5, minutes=1)
+    broken = EndpointHealth("https://127.0.0.1:1", None, since, since, 3, "FW1701")
+    contact = Contact(
+        state="unreachable", since=since, reason="FW1701: no connection \x1b[2J", endpoints=(broken,)
+    )
+    FileContacts(fleet.state / "contacts.json").put(ClusterName("member-a"), contact)
+    header, first, second, said = fleet.good("list").splitlines()
+    assert header.split()[1:3] == ["STATE", "AGE"]
+    assert (first.split()[:3], second.split()[:3]) == (
+        ["member-a", "unreachable", "5h"], ["member-b", "?", "-"]
+    )  # fmt: skip
+    assert said == "member-a: FW1701: no connection \\x1b[2J"
+    one, other = json.loads(fleet.good("list", "-o", "json"))
+    assert (one["state"], one["code"], one["registered"]) == ("unreachable", "FW1701", True)
+    assert one["since"] == f"{since:%Y-%m-%dT%H:%M:%SZ}"
+    assert (one["endpoints"][0]["healthy"], one["endpoints"][0]["code"]) == (False, "FW1701")
+    assert (other["state"], other["since"], other["reason"]) == (None, None, "")
+    shown = fleet.good("show", "member-a")
+    assert "  state       unreachable, 5h: FW1701: no connection" in shown
+    assert "https://127.0.0.1:1  failing since " in shown
+    assert "(5h ago) with FW1701, no answer before\n" in shown
+    assert "  state       unknown: never seen from here\n" in fleet.good("show", "member-b")
+
+
 def test_a_log_that_cannot_be_believed_is_said_and_not_shown(fleet: Fleet) -> None:
     environment = fleet.log()
     checkpoint = Path(environment["FLEETWARD_LOG"]) / "checkpoint"
@@ -139,7 +165,7 @@ def test_a_log_that_cannot_be_believed_is_said_and_not_shown(fleet: Fleet) -> No
     done = fleet.start("list", **environment)
     assert done.returncode == 0
     assert "warning: the log is not shown: FW18" in done.stderr
-    assert done.stdout.splitlines()[1].split()[5] == "?"
+    assert done.stdout.splitlines()[1].split()[6] == "?"
 
 
 def test_a_selector_chooses_as_kubectl_does(fleet: Fleet) -> None:
@@ -163,9 +189,9 @@ def test_yaml_and_json_say_the_same(fleet: Fleet) -> None:
 def test_another_revision_and_a_url_are_read_too(fleet: Fleet) -> None:
     (fleet.repo.path / "clusters/member-a.yaml").write_text(fleet_files.cluster("member-a", mode="observe"))
     fleet.repo.commit({})
-    assert fleet.good("list").splitlines()[1].split()[1] == "observe"
+    assert fleet.good("list").splitlines()[1].split()[3] == "observe"
     url = ("--repo", f"file://{fleet.repo.path}", "--quiet")
-    assert fleet.good("list", "--rev", fleet.first, *url).splitlines()[1].split()[1] == "enforce"
+    assert fleet.good("list", "--rev", fleet.first, *url).splitlines()[1].split()[3] == "enforce"
 
 
 def test_a_registration_with_findings_is_not_silently_missing(fleet: Fleet) -> None:
@@ -214,7 +240,7 @@ def test_set_writes_what_it_shows_and_nothing_else(fleet: Fleet) -> None:
         },
     }
     assert (fleet.repo.path / "clusters/member-b.yaml").read_text().startswith("# the second\n")
-    assert fleet.good("list", "--worktree").splitlines()[2].split()[7:9] == ["https://one:1", "+1"]
+    assert fleet.good("list", "--worktree").splitlines()[2].split()[8:10] == ["https://one:1", "+1"]
     assert fleet.repo.head() == fleet.first
     assert fleet.repo.git("diff", "--cached") == ""
 
@@ -293,7 +319,9 @@ def test_a_member_is_suspended_with_its_reason_and_resumed(fleet: Fleet) -> None
     shown = fleet.good("suspend", "member-a", "--reason", 'new racks: "west"')
     assert 'git commit -S -m "Suspend member-a" clusters/member-a.yaml' in shown
     assert fleet.body()["spec"]["suspend"] is True
-    assert fleet.good("list", "--worktree").splitlines()[1].split()[2] == "yes"
+    row, *_, said = fleet.good("list", "--worktree").splitlines()[1:]
+    assert row.split()[:3] == ["member-a", "suspended", "0s"]
+    assert said == 'member-a: new racks: "west"'
     assert 'suspended   yes: new racks: "west"\n' in fleet.good("show", "member-a", "--worktree")
     value = json.loads(fleet.good("list", "--worktree", "-o", "json"))[0]
     assert (value["suspended"], value["suspendReason"]) == (True, 'new racks: "west"')

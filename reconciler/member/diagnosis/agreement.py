@@ -7,14 +7,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
 from reconciler.member import errors
 from reconciler.member.diagnosis.results import MemberCheck, Result, failed, ok, skipped, warning
 from reconciler.member.diagnosis.servers import Server
-
-_VERSION = re.compile(r"v?([0-9]{1,4})\.([0-9]{1,4})")
+from reconciler.member.versions import minor
 
 
 def agreement(servers: Sequence[Server], registered: str) -> list[Result]:
@@ -39,16 +37,6 @@ def agreement(servers: Sequence[Server], registered: str) -> list[Result]:
 def lowest(servers: Sequence[Server]) -> str:
     """The oldest version that a server says, "" when none does."""
     return min((s.version for s in servers if minor(s.version)), key=minor, default="")
-
-
-def minor(version: str) -> tuple[int, ...]:
-    """(1, 36) of "v1.36.3" or "1.36"; () of anything else.
-
-    >>> minor("v1.36.3-gke.1"), minor("x")
-    ((1, 36), ())
-    """
-    match = _VERSION.match(version)
-    return (int(match[1]), int(match[2])) if match else ()
 
 
 def registered_result(version: str, registered: str) -> Result:

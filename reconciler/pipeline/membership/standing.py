@@ -22,6 +22,7 @@ from reconciler.documents.fleet import Credentials
 from reconciler.documents.joined import file_of
 from reconciler.model import Blobs, Snapshot
 from reconciler.pipeline.membership.registration import FOLDER, path_of
+from reconciler.pipeline.states import Departed, MemberState
 
 
 def registration_digest(data: bytes) -> str:
@@ -80,3 +81,24 @@ def _names(text: bytes, path: str) -> bool:
     (True, False)
     """
     return bool(re.search(rb"(?<![\w./-])" + re.escape(path.encode()) + rb"(?![\w./-])", text))
+
+
+def departed_of(state: LogState, fleet: Fleet, blobs: Blobs) -> Mapping[str, Departed]:
+    """The ends of memberships by name: of ``kicked_of``, and of clusters that are not registered any more.
+
+    Raises RepositoryError.
+    """
+    names = {cluster.name for cluster in fleet.clusters}
+    here = kicked_of(state, fleet, blobs)
+    gone = {name: one for name, one in state.membership.kicked.items() if name not in names}
+    return {name: _departed(name, one, registered=name in here) for name, one in {**here, **gone}.items()}
+
+
+def _departed(name: str, kicked: Kicked, *, registered: bool) -> Departed:
+    said = [f"kicked by {kicked.actor}" + (f": {kicked.reason}" if kicked.reason else "")]
+    if kicked.left is None:
+        said.append(f"finish it: fleetward kick {name}")
+    elif registered:
+        said.append(f"its registration is still there: merge leave/{name}")
+    left = kicked.left is not None
+    return Departed(MemberState.LEFT if left else MemberState.KICKED, kicked.time, "; ".join(said))

@@ -32,7 +32,8 @@ NOT_GOOD = 1
 )
 @output_option("text", "json")
 def status_command(clusters: tuple[str, ...], watch: bool, interval: int, output: str, **params: Any) -> int:
-    """Show each member: accepted and applied commit, objects, drift, last contact and error.
+    """Show each member: state, since when and why; accepted and applied commit, objects, drift, last contact.
+    Clusters that are about to join are shown after the members. The states are those of docs/states.md.
 
     Exit codes: 0 all good, 1 not, 2 error.
     """
@@ -55,16 +56,21 @@ def status_command(clusters: tuple[str, ...], watch: bool, interval: int, output
 def _look(wiring: Wiring, clusters: tuple[str, ...]) -> tuple[MemberStatus, ...]:
     from reconciler.pipeline.accepting import require_initialized
     from reconciler.pipeline.check import prepare
-    from reconciler.pipeline.membership.standing import kicked_of
+    from reconciler.pipeline.membership.pending import pending_joins
+    from reconciler.pipeline.membership.standing import departed_of
     from reconciler.pipeline.status import fleet_status
+    from reconciler.surfaces.wiring import clock
 
     checks = wiring.checks()
     checks.repository.fetch()
     state = wiring.log_view().state()
     accepted = require_initialized(state, checks.repository)
     prepared = prepare(checks, checks.repository.snapshot(accepted))
-    kicked = kicked_of(state, prepared.read_fleet, checks.repository.blobs) if prepared.fleet else {}
-    return asyncio.run(fleet_status(prepared, state, wiring.members(), clusters, kicked=kicked))
+    registered = {cluster.name for cluster in prepared.select(())}
+    proposed = pending_joins(state.membership, checks.repository, registered, clock())
+    departed = departed_of(state, prepared.read_fleet, checks.repository.blobs) if prepared.fleet else {}
+    ports = wiring.members()
+    return asyncio.run(fleet_status(prepared, state, ports, clusters, proposed=proposed, departed=departed))
 
 
 def _print(statuses: tuple[MemberStatus, ...], output: str) -> None:
@@ -74,6 +80,7 @@ def _print(statuses: tuple[MemberStatus, ...], output: str) -> None:
     from reconciler.surfaces.wiring import clock
 
     if output == "json":
-        print_json([asdict(status) | {"good": status.good} for status in statuses])
+        also = [{"good": status.good, "health": status.state} for status in statuses]  # health: its old name
+        print_json([asdict(one) | more for one, more in zip(statuses, also, strict=True)])
     else:
         click.echo(table(statuses, clock(), paint), nl=False)

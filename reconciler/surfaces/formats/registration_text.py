@@ -10,7 +10,7 @@ from reconciler.documents import Cluster, Credentials
 from reconciler.surfaces.formats import findings
 from reconciler.surfaces.formats.ages import age
 from reconciler.surfaces.formats.findings import Paint, plain
-from reconciler.surfaces.formats.registrations import labels
+from reconciler.surfaces.formats.registrations import endpoint_of, labels
 from reconciler.surfaces.formats.safe import safe
 from reconciler.surfaces.formats.words import counted
 from reconciler.surfaces.registrations import Detail, Registered
@@ -23,17 +23,42 @@ def text(found: Detail, now: datetime, paint: Paint = plain) -> str:
     cluster = found.registered.cluster
     at = found.commit[:12] or "the work tree"
     lines = [f"{paint(safe(cluster.name), 'heading')}  {safe(str(cluster.source))} at {at}"]
-    lines += [f"  {name:<12}{safe(value)}".rstrip() for name, value in _registration(found.registered)]
+    lines += [f"  {name:<12}{safe(value)}".rstrip() for name, value in _registration(found.registered, now)]
     lines += [f"  {name:<12}{safe(value)}" for name, value in _state(found, now)]
     lines += [f"  {name:<12}{safe(value)}".rstrip() for name, value in _placed(found)]
     return "\n".join(lines) + "\n" + findings.text(found.findings, paint)
 
 
-def _registration(one: Registered) -> Iterator[tuple[str, str]]:
+def _standing(one: Registered, now: datetime) -> str:
+    found = one.standing
+    if found is None:
+        return "unknown: never seen from here"
+    since = f", {age(found.since, now)}" if found.since else ""
+    return f"{found.state.value}{since}" + (f": {found.reason}" if found.reason else "")
+
+
+def _server(url: str, one: Registered, now: datetime) -> str:
+    """The URL, and since when it is healthy or failing."""
+    known = endpoint_of(url, one)
+    if known.since is None:
+        return url
+    if known.healthy:
+        return f"{url}  healthy since {_moment(known.since, now)}"
+    last = f", last answer {_moment(known.answered, now)}" if known.answered else ", no answer before"
+    return f"{url}  failing since {_moment(known.since, now)} with {known.code}{last}"
+
+
+def _moment(time: datetime, now: datetime) -> str:
+    return f"{time:%Y-%m-%d %H:%M:%S}Z ({age(time, now)} ago)"
+
+
+def _registration(one: Registered, now: datetime) -> Iterator[tuple[str, str]]:
     cluster = one.cluster
+    yield "state", _standing(one, now)
     yield "mode", f"{cluster.mode}, every {_duration(cluster.interval)}"
     yield "suspended", ("yes" + (f": {one.reason}" if one.reason else "")) if cluster.suspend else "no"
-    yield from zip(["API servers", *[""] * len(cluster.api_servers)], cluster.api_servers, strict=False)
+    servers = [_server(url, one, now) for url in cluster.api_servers]
+    yield from zip(["API servers", *[""] * len(servers)], servers, strict=False)
     yield "CA", _ca(cluster)
     if cluster.tls_server_name:
         yield "TLS name", cluster.tls_server_name

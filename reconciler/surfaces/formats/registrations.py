@@ -1,6 +1,6 @@
 """Registrations as a table, as text, and as JSON values; and a change of one as a diff.
 
-"-" is none or never; "?" is unknown: no log is read here.
+"-" is none or never; "?" is unknown: no log is read here, or the member was never seen from here.
 """
 
 from __future__ import annotations
@@ -11,28 +11,38 @@ from datetime import datetime
 from typing import Any
 
 from reconciler.documents import Credentials
+from reconciler.member.endpoints import EndpointHealth
+from reconciler.pipeline.states import MemberState, Standing
 from reconciler.surfaces.formats import findings
 from reconciler.surfaces.formats.ages import age
 from reconciler.surfaces.formats.findings import Paint, plain
 from reconciler.surfaces.formats.safe import safe
-from reconciler.surfaces.registrations import Detail, Registered
+from reconciler.surfaces.registrations import Detail, Registered, Stranger
 
 HEADER = (
-    "NAME", "MODE", "SUSPENDED", "VERSION", "CREDENTIALS", "APPLIED", "CONTACT", "API SERVERS", "LABELS",
+    "NAME", "STATE", "AGE", "MODE", "VERSION", "CREDENTIALS", "APPLIED", "CONTACT", "API SERVERS", "LABELS",
 )  # fmt: skip
+_S = MemberState
+_PAINTED: dict[str, str] = {
+    **dict.fromkeys((_S.SYNCED,), "good"), **dict.fromkeys((_S.SUSPENDED, _S.PENDING, _S.JOINED), "warning"),
+    **dict.fromkeys((_S.OUT_OF_SYNC, _S.UNREACHABLE, _S.FAILING, _S.VERSION_MISMATCH), "error"),
+}  # fmt: skip
 _DIFF = {"+": "create", "-": "delete", "@": "dim"}
 
 
-def table(found: Sequence[Registered], now: datetime, paint: Paint = plain) -> str:
-    """One row a registration."""
-    rows = [HEADER, *(_row(one, now) for one in found)]
+def table(
+    found: Sequence[Registered], now: datetime, paint: Paint = plain, strangers: Sequence[Stranger] = ()
+) -> str:
+    """One row a registration, one a cluster outside of the fleet; then the reasons of states."""
+    rows = [HEADER, *(_row(one, now) for one in found), *(_stranger(one, now) for one in strangers)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADER))]
     lines = []
     for at, row in enumerate(rows):
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
-        if at and found[at - 1].cluster.suspend:
-            cells[2] = paint(cells[2], "warning")
+        if at and row[1] in _PAINTED:
+            cells[1] = paint(cells[1], _PAINTED[row[1]])
         lines.append("   ".join(cells).rstrip())
+    lines += [f"{paint(safe(name), 'heading')}: {said}" for name, said in _reasons(found, strangers)]
     return "\n".join(lines) + "\n"
 
 
@@ -41,8 +51,8 @@ def _row(one: Registered, now: datetime) -> tuple[str, ...]:
     more = len(cluster.api_servers) - 1
     return (
         safe(cluster.name),
+        *_standing(one.standing, now),
         cluster.mode,
-        "yes" if cluster.suspend else "no",
         cluster.kubernetes_version,
         cluster.credentials.method,
         _applied(one),
@@ -50,6 +60,26 @@ def _row(one: Registered, now: datetime) -> tuple[str, ...]:
         safe(cluster.api_servers[0]) + (f" +{more}" if more else ""),
         safe(labels(cluster.labels)) or "-",
     )
+
+
+def _standing(found: Standing | None, now: datetime) -> tuple[str, str]:
+    if found is None:
+        return "?", "-"
+    return found.state.value, age(found.since, now) if found.since else "-"
+
+
+def _stranger(one: Stranger, now: datetime) -> tuple[str, ...]:
+    return (safe(one.name), *_standing(one.standing, now), *("-" for _ in HEADER[3:]))
+
+
+def _reasons(found: Sequence[Registered], strangers: Sequence[Stranger]) -> Iterator[tuple[str, str]]:
+    for registered in found:
+        if registered.standing and registered.standing.reason:
+            yield registered.cluster.name, safe(registered.standing.reason)
+    for one in strangers:
+        uid = f" (uid {safe(one.proposed.uid)})" if one.proposed and one.proposed.uid else ""
+        if one.standing.reason or uid:
+            yield one.name, safe(one.standing.reason) + uid
 
 
 def _applied(one: Registered) -> str:
@@ -68,6 +98,7 @@ def as_dict(one: Registered) -> dict[str, Any]:
     cluster, contact = one.cluster, one.contact
     facts: dict[str, Any] = {
         "name": cluster.name,
+        "registered": True,
         "path": cluster.source.path,
         "labels": dict(sorted(cluster.labels.items())),
         "mode": cluster.mode,
@@ -80,6 +111,9 @@ def as_dict(one: Registered) -> dict[str, Any]:
         "contact": {"seen": _time(contact.seen), "version": contact.version, "error": contact.error,
                     "failures": contact.failures},
     }  # fmt: skip
+    facts |= standing_dict(one.standing)
+    if one.contact.endpoints:
+        facts["endpoints"] = [_endpoint(url, one) for url in cluster.api_servers]
     if one.reason:
         facts["suspendReason"] = one.reason
     if cluster.tls_server_name:
@@ -88,6 +122,36 @@ def as_dict(one: Registered) -> dict[str, Any]:
         last = one.logged.applied
         facts["applied"] = {"commit": last.commit, "time": _time(last.time)} if last else None
     return facts
+
+
+def standing_dict(found: Standing | None) -> dict[str, Any]:
+    """``state`` null: nothing is known; ``since`` null: not since when."""
+    if found is None:
+        return {"state": None, "since": None, "reason": "", "code": ""}
+    return {
+        "state": found.state.value, "since": _time(found.since), "reason": found.reason, "code": found.code,
+    }  # fmt: skip
+
+
+def stranger_dict(one: Stranger) -> dict[str, Any]:
+    """The JSON form of a cluster outside of the fleet: ``registered`` false, which members do not say."""
+    facts = {"name": one.name, "registered": False} | standing_dict(one.standing)
+    return facts | ({"uid": one.proposed.uid, "branch": one.proposed.branch} if one.proposed else {})
+
+
+def endpoint_of(url: str, one: Registered) -> EndpointHealth:
+    """What is remembered of a URL."""
+    known = {health.url: health for health in one.contact.endpoints}
+    return known.get(url.rstrip("/"), EndpointHealth(url))
+
+
+def _endpoint(url: str, one: Registered) -> dict[str, Any]:
+    known = endpoint_of(url, one)
+    return {
+        "url": url, "healthy": known.healthy if known.since else None, "since": _time(known.since),
+        "code": known.code, "answered": _time(known.answered), "failed": _time(known.failed),
+        "failures": known.failures,
+    }  # fmt: skip
 
 
 def _time(time: datetime | None) -> str | None:

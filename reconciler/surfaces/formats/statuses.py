@@ -11,24 +11,36 @@ from reconciler.surfaces.formats.credentials import warnings
 from reconciler.surfaces.formats.findings import Paint, plain
 from reconciler.surfaces.formats.safe import safe
 
-HEADER = ("CLUSTER", "STATE", "MODE", "ACCEPTED", "APPLIED", "OBJECTS", "CHANGES", "DRIFT", "SEEN")
+HEADER = ("CLUSTER", "STATE", "AGE", "MODE", "ACCEPTED", "APPLIED", "OBJECTS", "CHANGES", "DRIFT", "SEEN")
 
 
 def table(statuses: Sequence[MemberStatus], now: datetime, paint: Paint = plain) -> str:
-    """One row a member, then errors and warnings; what is not of this moment says "stale"."""
+    """One row a cluster, then reasons, errors and warnings; what is not of this moment says "stale"."""
     rows = [HEADER, *(_row(status, now) for status in statuses)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADER))]
     lines = [_line(row, widths, paint, statuses[n - 1] if n else None) for n, row in enumerate(rows)]
-    lines += [f"{paint(safe(s.cluster), 'heading')}: {_error(s, now)}" for s in statuses if s.error]
+    lines += [f"{paint(safe(s.cluster), 'heading')}: {said}" for s in statuses for said in _said(s, now)]
     lines += [line for status in statuses for line in _credentials(status, now, paint)]
     return "\n".join(lines) + "\n"
 
 
+def _said(status: MemberStatus, now: datetime) -> Iterator[str]:
+    """The reason of the state, unless the error says it, and the error."""
+    if status.reason and not status.error.startswith(status.reason):
+        yield safe(status.reason) + (f" (uid {safe(status.uid)})" if status.uid else "")
+    if status.error:
+        yield _error(status, now)
+
+
 def _row(status: MemberStatus, now: datetime) -> tuple[str, ...]:
+    if not status.mode:  # it is not in the fleet
+        since = age(status.since, now) if status.since else "-"
+        return (safe(status.cluster), status.state.value, since, *("-" for _ in HEADER[3:]))
     seen = age(status.seen, now)
     return (
         safe(status.cluster),
-        status.health.value,
+        status.state.value,
+        age(status.since, now) if status.since else "-",
         status.mode,
         status.accepted[:12],
         status.applied[:12] or "-",

@@ -58,14 +58,15 @@ def _about(finding: Finding, path: str) -> bool:
 
 
 def _detail(wiring: Wiring, checked: Checked, name: str) -> Detail | None:
+    from reconciler.pipeline.membership.standing import departed_of
     from reconciler.surfaces import registrations
 
     if checked.fleet is None or all(cluster.name != name for cluster in checked.fleet.clusters):
         return None
     state = registrations.readable_log(wiring, warn_of_log)
-    (found,) = (
-        one for one in registrations.registered(wiring, checked.fleet, state) if one.cluster.name == name
-    )
+    gone = departed_of(state, checked.fleet, wiring.repository().blobs) if state else {}
+    all_of_them = registrations.registered(wiring, checked.fleet, state, gone)
+    (found,) = (one for one in all_of_them if one.cluster.name == name)
     return registrations.detail(found, checked, state)
 
 
