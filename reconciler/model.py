@@ -25,6 +25,7 @@ Clock = Callable[[], datetime]  # timezone-aware, UTC
 API_VERSION = "fleetward.io/v1alpha1"
 FIELD_MANAGER = "fleetward"
 MEMBER_NAMESPACE = "federation-system"
+PRIMARY_NAMESPACE = "fleetward-system"  # on the primary: what fleetward keeps of its members
 RECONCILER_USER = "system:serviceaccount:federation-system:federation-reconciler"
 PARENT_NAME = "fleetward"  # the ApplySet parent: a ConfigMap of this name in MEMBER_NAMESPACE
 LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"

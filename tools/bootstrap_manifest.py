@@ -21,7 +21,7 @@ _HEADER = """\
 """
 
 
-class _Plain(yaml.SafeDumper):
+class Plain(yaml.SafeDumper):
     """Writes lists in full each time: anchors would puzzle the reader."""
 
     def ignore_aliases(self, _data: object) -> bool:
@@ -30,7 +30,7 @@ class _Plain(yaml.SafeDumper):
 
 def manifest() -> str:
     """The file's contents."""
-    return _HEADER + yaml.dump_all(bootstrap_objects(), Dumper=_Plain, sort_keys=False, explicit_start=True)
+    return _HEADER + yaml.dump_all(bootstrap_objects(), Dumper=Plain, sort_keys=False, explicit_start=True)
 
 
 if __name__ == "__main__":

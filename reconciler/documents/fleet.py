@@ -185,6 +185,7 @@ class Federation:
     token_life: timedelta = timedelta(hours=24)  # that renewed tokens are to have
     repository: str = ""  # pinned URL; "" pins none
     ref: str = DEFAULT_REF
+    profiles: str = ""  # namespace of the ClusterProfiles on the primary; "" for none
     primary: str = ""  # name of the Cluster that is the primary; "" is the reconciler's own surroundings
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from reconciler.documents import Cluster
 from reconciler.errors import FleetwardError
@@ -16,7 +17,11 @@ from reconciler.pipeline.check import Checked
 from reconciler.pipeline.contact import unreachable
 from reconciler.pipeline.guarding import guarded
 from reconciler.pipeline.ports import MemberPorts
+from reconciler.pipeline.profile_kinds import unprepared
 from reconciler.plan import Plan, build_plan, compare
+
+if TYPE_CHECKING:
+    from reconciler.member.client import Member
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,24 +67,32 @@ async def _propose(
     limit = checked.federation.limits.apply_timeout
     try:
         async with asyncio.timeout(limit.total_seconds()):
-            seen = await _look(checked, ports, cluster, desired, deep, dry_run)
+            plan, missing = await _plan(checked, ports, cluster, desired, deep, dry_run)
     except FleetwardError as error:
         return Proposal(cluster.name, None, error=str(error), reached=not unreachable(error))
     except TimeoutError:
         return Proposal(
             cluster.name, None, error=f"no answer within spec.limits.applyTimeout ({limit})", reached=False
         )
-    return Proposal(cluster.name, build_plan(desired, seen))
+    return Proposal(cluster.name, plan, error=str(missing) if missing else "")
+
+
+async def _plan(
+    checked: Checked, ports: MemberPorts, cluster: Cluster, desired: Desired, deep: bool, dry_run: bool
+) -> tuple[Plan, FleetwardError | None]:
+    """The plan, and why it could not be carried out as far as that is known already."""
+    async with ports.view(cluster, checked.read_fleet) as member:
+        plan = build_plan(desired, await _look(checked, ports, cluster, member, desired, deep, dry_run))
+        return plan, await unprepared(member, desired, plan)
 
 
 async def _look(
-    checked: Checked, ports: MemberPorts, cluster: Cluster, desired: Desired, deep: bool, dry_run: bool
-) -> Observation:
-    fleet = checked.read_fleet
-    async with ports.view(cluster, fleet) as member:
-        if cluster.viewer_credentials is None:
-            return await member.observe(desired, deep=deep)
-        if not dry_run:
-            return await member.observe(desired, deep=deep, prober=member.estimate)
-        async with ports.connect(cluster, fleet) as writer:  # which connects if anything is in doubt
-            return await member.observe(desired, deep=deep, prober=writer.probe)
+    checked: Checked, ports: MemberPorts, cluster: Cluster, member: Member, desired: Desired, deep: bool,
+    dry_run: bool,
+) -> Observation:  # fmt: skip
+    if cluster.viewer_credentials is None:
+        return await member.observe(desired, deep=deep)
+    if not dry_run:
+        return await member.observe(desired, deep=deep, prober=member.estimate)
+    async with ports.connect(cluster, checked.read_fleet) as writer:  # which connects if anything is in doubt
+        return await member.observe(desired, deep=deep, prober=writer.probe)

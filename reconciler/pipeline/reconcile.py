@@ -26,6 +26,7 @@ from reconciler.pipeline.check import Checked
 from reconciler.pipeline.deploy import deploy
 from reconciler.pipeline.journal import Journal
 from reconciler.pipeline.looking import Looks
+from reconciler.pipeline.mirroring import Mirrored, mirror
 from reconciler.pipeline.ports import CheckPorts, MemberPorts, WritePorts
 from reconciler.pipeline.run import Deployment, MemberResult
 from reconciler.pipeline.witnessing import ask_witnesses
@@ -41,6 +42,7 @@ class Run:
     checked: Checked
     members: tuple[MemberResult, ...]
     witnesses: WitnessReport | None = None  # None: the trust root names none
+    profiles: Mirrored | None = None  # None: this run mirrored nothing
 
     @property
     def converged(self) -> bool:
@@ -75,9 +77,10 @@ async def reconcile(
     run = Deployment(checked, members, writes, journal, writes.log.state(), looks, deep, allow)
     results = await _deploy_all(run, chosen)
     await looks.accept()
+    mirrored = await mirror(run, results)
     root = checked.judgement.root if checked.judgement else checked.federation.root
     witnesses = await ask_witnesses(writes.log, root, checks.clock)
-    return Run(head, head != accepted, checked, results, witnesses)
+    return Run(head, head != accepted, checked, results, witnesses, mirrored)
 
 
 async def _accepted(checks: CheckPorts, writes: WritePorts, journal: Journal, state: LogState) -> str:
