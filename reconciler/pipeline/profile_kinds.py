@@ -1,7 +1,7 @@
 """May the ClusterProfiles that a plan makes be made on the primary?
 
-A plan that would make one where the kind or the namespace is missing is said so (FW1785) and, in a run, refused
-before anything of it is written. It is no failure of the connection: the next run looks again.
+A plan that would make one where the kind or the namespace is missing is said so (FW1785) and, in a run,
+refused before anything of it is written. It is no failure of the connection: the next run looks again.
 """
 
 from __future__ import annotations
