@@ -34,14 +34,14 @@ SUBJECT = "Register"
 @click.option("--kubeconfig", metavar="FILE", help="The primary's.  [default: the primary's registration]")
 @click.option("--context", metavar="NAME", help="A context of that file.  [default: its current one]")
 @click.option("--write", "names", multiple=True, metavar="NAME", help="Draft its registration; repeatable.")
-@click.option("--credentials-of", "credentials", metavar="KIND:...", help="How to log in to them; see below.")
+@click.option("--credentials-of", "login", metavar="KIND:...", help="How to log in to them; see below.")
 @click.option("--label", "labels", multiple=True, metavar="KEY=VALUE|KEY-", help="Set or leave out a label.")
 @output_option("text", "json")
 def discover_command(
     kubeconfig: str | None,
     context: str | None,
     names: tuple[str, ...],
-    credentials: str | None,
+    login: str | None,
     labels: tuple[str, ...],
     output: str,
     **params: Any,
@@ -64,14 +64,14 @@ def discover_command(
     from reconciler.surfaces.formats import published
     from reconciler.surfaces.wiring import wired
 
-    _require_credentials(names, credentials)
+    _require_login(names, login)
     with wired(settings_of(params), reporter()) as wiring:
         fleet = _fleet(wiring)
         looked = _look(wiring, fleet, kubeconfig, context)
         found = discovered(looked, fleet, registrations.readable_log(wiring, warn_of_log))
         if names:
             picked = [chosen(found, name) for name in names]
-            changes = _drafts(wiring, picked, credentials or "", labels)
+            changes = _drafts(wiring, picked, login or "", labels)
             return _finish(changes, output)
     if output == "json":
         print_json([published.as_dict(one) for one in found])
@@ -80,8 +80,8 @@ def discover_command(
     return 0
 
 
-def _require_credentials(names: Sequence[str], credentials: str | None) -> None:
-    if names and not credentials:
+def _require_login(names: Sequence[str], login: str | None) -> None:
+    if names and not login:
         from reconciler.surfaces.cluster_edit import CREDENTIAL_FORMS
 
         raise SettingsError(
@@ -138,7 +138,7 @@ async def _as_administrator(cluster: Any) -> tuple[Published, ...]:
 
 
 def _drafts(
-    wiring: Wiring, picked: Sequence[Discovered], credentials: str, labels: Sequence[str]
+    wiring: Wiring, picked: Sequence[Discovered], login: str, labels: Sequence[str]
 ) -> list[Proposed]:
     from reconciler.surfaces.cluster_edit import parse_credentials, parse_labels
     from reconciler.surfaces.cluster_files import propose_new
@@ -148,8 +148,8 @@ def _drafts(
     changes = []
     for one in picked:
         name = one.published.name
-        login = parse_credentials(credentials.replace("{name}", name))
-        changes.append(propose_new(wiring, name, draft(one.published, wanted, login)))
+        credentials = parse_credentials(login.replace("{name}", name))
+        changes.append(propose_new(wiring, name, draft(one.published, wanted, credentials)))
     return changes
 
 
