@@ -47,6 +47,7 @@ lint: $(STAMP)  ## Ruff, mypy strict, import-linter, generated files up to date
 	@$(BIN)/python -m tools.reference --check
 	@$(BIN)/python -m tools.runbook --check
 	@$(BIN)/python -m tools.bootstrap_manifest --check
+	@$(BIN)/python -m tools.profiles_manifest --check
 
 format: $(STAMP)  ## Format the code
 	@$(BIN)/ruff check --fix-only .
@@ -59,6 +60,7 @@ docs: $(STAMP)  ## Make the generated pages again
 	@$(BIN)/python -m tools.reference
 	@$(BIN)/python -m tools.runbook
 	@$(BIN)/python -m tools.bootstrap_manifest
+	@$(BIN)/python -m tools.profiles_manifest
 
 lock: $(STAMP)  ## Choose new versions within pyproject.toml's bounds
 	@echo uv | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \

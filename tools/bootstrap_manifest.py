@@ -20,14 +20,14 @@ _HEADER = """\
 # Made by tools/bootstrap_manifest.py; change reconciler/member/bootstrap.py instead.
 """
 _PRIMARY_HEADER = """\
-# For the primary alone, after member.yaml, and only with `store: secrets` in federation.yaml: a namespace for
-# the credentials of clusters that join, and the reconciler's right to Secrets there and nowhere else.
+# For the primary alone, after member.yaml; `fleetward promote` makes the same. A namespace for what is kept
+# there of members (their credentials, with `store: secrets`), and the right to Secrets there and nowhere else.
 # kubectl apply -f primary.yaml
 # Made by tools/bootstrap_manifest.py; change reconciler/member/bootstrap.py instead.
 """
 
 
-class _Plain(yaml.SafeDumper):
+class Plain(yaml.SafeDumper):
     """Writes lists in full each time: anchors would puzzle the reader."""
 
     def ignore_aliases(self, _data: object) -> bool:
@@ -36,13 +36,13 @@ class _Plain(yaml.SafeDumper):
 
 def manifest() -> str:
     """The member's contents."""
-    return _HEADER + yaml.dump_all(bootstrap_objects(), Dumper=_Plain, sort_keys=False, explicit_start=True)
+    return _HEADER + yaml.dump_all(bootstrap_objects(), Dumper=Plain, sort_keys=False, explicit_start=True)
 
 
 def primary_manifest() -> str:
     """The primary's contents."""
     objects = primary_objects()
-    return _PRIMARY_HEADER + yaml.dump_all(objects, Dumper=_Plain, sort_keys=False, explicit_start=True)
+    return _PRIMARY_HEADER + yaml.dump_all(objects, Dumper=Plain, sort_keys=False, explicit_start=True)
 
 
 if __name__ == "__main__":

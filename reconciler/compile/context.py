@@ -32,11 +32,15 @@ class RoleFacts:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """``version`` is the member's Kubernetes version; ``roles`` by name; ``custom`` by (group, kind)."""
+    """``version`` is the member's Kubernetes version; ``roles`` by name; ``custom`` by (group, kind).
+
+    ``registered`` is every registration, on the cluster that mirrors the fleet.
+    """
 
     version: str
     roles: Mapping[str, RoleFacts] = field(default_factory=dict)
     custom: Mapping[tuple[str, str], CustomKind] = field(default_factory=dict)
+    registered: tuple[tuple[str, Mapping[str, str]], ...] = ()  # name, labels; where the fleet is mirrored
 
     def builtin(self, group: str, kind: str) -> bool:
         """Whether the member's Kubernetes has the kind by itself."""

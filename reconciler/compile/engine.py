@@ -22,6 +22,8 @@ from reconciler.compile.context import Compiler, Context, RoleFacts
 from reconciler.compile.custom import CRD_GROUP, CRD_KIND, CustomKind, custom_kind
 from reconciler.compile.kubeschemas import code_digest, is_covered
 from reconciler.compile.objects import desired_digest
+from reconciler.compile.profile_crd import PROFILE, PROFILE_KIND
+from reconciler.compile.profiles import registered
 from reconciler.compile.registry import compiler_for
 from reconciler.compile.roles import facts
 from reconciler.compile.selection import Selection
@@ -64,7 +66,10 @@ def compile_cluster(fleet: Fleet, cluster: Cluster, *, cache: Cache | None = Non
 def _compile(fleet: Fleet, cluster: Cluster, cache: Cache | None, memo: dict[str, Unit]) -> Compiled:
     selection = Selection(cluster, fleet.schemas)
     placed = [document for document in fleet.documents if selection.places(document)]
-    context = Context(cluster.kubernetes_version, _roles(fleet, selection), _custom(placed, selection))
+    mirrored = registered(fleet) if any(document.kind == "Federation" for document in placed) else ()
+    context = Context(
+        cluster.kubernetes_version, _roles(fleet, selection), _custom(placed, selection), mirrored
+    )
     refused, jobs = _jobs(placed, context, selection)
     units = _units(jobs, context, cache, memo)
     objects, doubles = _merged(units)
@@ -97,7 +102,8 @@ def _roles(fleet: Fleet, selection: Selection) -> Mapping[str, RoleFacts]:
 def _custom(placed: Iterable[Document], selection: Selection) -> Mapping[tuple[str, str], CustomKind]:
     crds = (document for document in placed if document.kind == CRD_KIND and document.group == CRD_GROUP)
     ordered = sorted(crds, key=_place)
-    return dict(filter(None, (custom_kind(selection.patched(crd)[0] or crd) for crd in ordered)))
+    found = filter(None, (custom_kind(selection.patched(crd)[0] or crd) for crd in ordered))
+    return {PROFILE: PROFILE_KIND, **dict(found)}
 
 
 def _jobs(

@@ -1,12 +1,12 @@
 """The kinds that compile to Kubernetes objects. A new kind is one new file, one line here, and a schema.
 
 >>> sorted(KINDS)
-['FederatedNetworkRule', 'FederatedRole', 'FederatedRoleBinding']
+['FederatedNetworkRule', 'FederatedRole', 'FederatedRoleBinding', 'Federation']
 """
 
 from __future__ import annotations
 
-from reconciler.compile import bindings, manifests, network, roles
+from reconciler.compile import bindings, manifests, network, profiles, roles
 from reconciler.compile.context import Compiler
 from reconciler.documents import GROUP, Document
 
@@ -14,6 +14,7 @@ KINDS: dict[str, Compiler] = {
     "FederatedRole": Compiler(roles.roles),
     "FederatedRoleBinding": Compiler(bindings.bindings, bindings.reads),
     "FederatedNetworkRule": Compiler(network.network_policies),
+    "Federation": Compiler(profiles.profiles, profiles.reads),
 }
 
 MANIFESTS = Compiler(manifests.manifests, manifests.reads)

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from reconciler.compile.overrides import apply_overrides
+from reconciler.compile.profiles import mirrored_on
 from reconciler.documents import (
     ANNOTATION_OVERRIDES,
     ANNOTATION_PLACEMENT,
@@ -47,6 +48,8 @@ class Selection:
 
     def places(self, document: Document) -> bool:
         """Whether the document goes to the cluster."""
+        if document.group == GROUP and document.kind == "Federation":
+            return mirrored_on(document, self.cluster)
         if document.group == GROUP:
             return placement_of(document).selects(self.cluster)
         text = _annotation(document, ANNOTATION_PLACEMENT)

@@ -52,6 +52,7 @@ def build_federation(document: Document) -> Federation:
         repository=spec.get("repository", ""),
         ref=spec.get("ref", DEFAULT_REF),
         primary=spec.get("primary", ""),
+        profiles=spec.get("clusterProfiles", {}).get("namespace", ""),
     )
 
 

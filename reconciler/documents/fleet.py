@@ -187,6 +187,7 @@ class Federation:
     store: CredentialStore = "files"  # where the credentials of members that join are kept
     repository: str = ""  # pinned URL; "" pins none
     ref: str = DEFAULT_REF
+    profiles: str = ""  # namespace of the ClusterProfiles on the primary; "" for none
     primary: str = ""  # name of the Cluster that is the primary; "" is the reconciler's own surroundings
 
 

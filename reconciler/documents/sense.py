@@ -45,6 +45,13 @@ def _excepted(peer: dict[str, Json], base: list[str | int]) -> Iterator[Contradi
             yield "FW1325", [*base, at], f"{path_text([*base, at])} is not strictly inside cidr"
 
 
+def _federation(spec: dict[str, Json]) -> Iterator[Contradiction]:
+    yield from root_contradictions(spec)
+    if "clusterProfiles" in spec and "primary" not in spec:
+        pointer: list[str | int] = ["spec", "clusterProfiles"]
+        yield "FW1325", pointer, f"{path_text(pointer)} needs spec.primary: the cluster that they are put on"
+
+
 def _cluster(spec: dict[str, Json]) -> Iterator[Contradiction]:
     for name in ("credentials", "viewerCredentials"):
         yield from _plugin(spec.get(name, {}).get("exec", {}), name)
@@ -59,6 +66,6 @@ def _plugin(plugin: dict[str, Json], name: str) -> Iterator[Contradiction]:
 
 _CHECKS: dict[str, Callable[[dict[str, Json]], Iterator[Contradiction]]] = {
     "FederatedNetworkRule": _network,
-    "Federation": root_contradictions,
+    "Federation": _federation,
     "Cluster": _cluster,
 }

@@ -30,6 +30,7 @@ LABEL_AGGREGATE_VIEW = "fleetward.io/aggregate-to-viewer"
 ACCOUNT = RECONCILER_USER.rpartition(":")[2]
 EXTRA, VIEWER_EXTRA = f"{ACCOUNT}-extra", f"{VIEWER}-extra"
 VIEWER_USER = f"system:serviceaccount:{MEMBER_NAMESPACE}:{VIEWER}"
+LABEL_PURPOSE = "fleetward.io/purpose"
 LABEL_AGGREGATE = "fleetward.io/aggregate-to-reconciler"
 _RBAC = "rbac.authorization.k8s.io"
 _READ = ["get", "list"]
@@ -83,11 +84,12 @@ def _viewer_objects() -> list[dict[str, Json]]:
 
 
 def primary_objects() -> list[dict[str, Json]]:
-    """What the primary needs beside that for ``store: secrets``: a namespace of its own for the Secrets, and
-    the right to them there and nowhere else."""
+    """What the primary has beside that: a namespace for what fleetward keeps there of its members, and the
+    right to Secrets in it and nowhere else (``store: secrets``)."""
     subject = _subject(RECONCILER_USER)
+    labels = {LABEL_PURPOSE: "what-fleetward-keeps-of-its-members"}
     return [
-        _object("v1", "Namespace", PRIMARY_NAMESPACE),
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": PRIMARY_NAMESPACE, "labels": labels}},
         _object(f"{_RBAC}/v1", "Role", STORE, PRIMARY_NAMESPACE, rules=_STORE_RULES),
         _object(
             f"{_RBAC}/v1", "RoleBinding", STORE, PRIMARY_NAMESPACE, subjects=[subject],

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Self
 
 from reconciler import documents
 from reconciler.errors import MemberError
-from reconciler.member import errors, estimates, keeping
+from reconciler.member import errors, estimates, keeping, profiles
 from reconciler.member import observe as observing
 from reconciler.member import probes as probing
 from reconciler.member.apply import Applier
@@ -37,6 +37,7 @@ from reconciler.member.inspect import health_of
 from reconciler.member.limits import Limits
 from reconciler.member.login import CredentialSource, Host
 from reconciler.member.parent import Parent, declare, write_record
+from reconciler.member.published import Published
 from reconciler.member.renewal import Announce, Renewal, Standing, renew
 from reconciler.member.seal_keys import KeyFile
 from reconciler.member.secret_slot import ApiSecrets
@@ -284,6 +285,33 @@ class Member:
         """The Secrets here, of a primary: other members' credentials. Raises MemberError."""
         async with self._operation():
             yield ApiSecrets(self._client.transport)
+
+    async def require_profiles(self, namespace: str, *, wanted: bool) -> None:
+        """ClusterProfiles can be made there; ``wanted``: the namespace comes with them.
+
+        Raises UnpreparedError, MemberError.
+        """
+        async with self._operation():
+            await profiles.require_served(self._client.transport)
+            if not wanted:
+                await profiles.require_namespace(self._client.transport, namespace)
+
+    async def our_profiles(self, namespace: str) -> Sequence[profiles.Profile]:
+        """Our ClusterProfiles of a namespace, as they are. Raises MemberError."""
+        async with self._operation():
+            return await profiles.our_profiles(self._client.transport, namespace)
+
+    async def write_statuses(
+        self, namespace: str, wanted: Sequence[tuple[profiles.Profile, Mapping[str, Json]]]
+    ) -> Mapping[str, errors.ProfileStatusError]:
+        """Apply statuses; what went wrong, by profile. Raises MemberError for what concerns all."""
+        async with self._operation():
+            return await profiles.write_statuses(self._client.transport, namespace, wanted)
+
+    async def published(self) -> tuple[Published, ...]:
+        """The ClusterProfiles of others. Raises UnpreparedError, PublishedError, MemberError."""
+        async with self._operation():
+            return await profiles.published(self._client.transport)
 
     async def examine(self, desired: Desired, seen: Seen, *, clock: Clock, bounds: Bounds) -> None:
         """What is wrong with the member and the way to it, into ``seen``; ``desired`` has the guard in it.

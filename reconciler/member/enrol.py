@@ -26,7 +26,7 @@ from reconciler.member.bootstrap import ACCOUNT, bootstrap_objects
 from reconciler.member.discovery import BUILT_IN
 from reconciler.member.identity import Identity, identify
 from reconciler.member.transport import APPLY, Request, Transport, expecting
-from reconciler.model import MEMBER_NAMESPACE, RECONCILER_USER
+from reconciler.model import MEMBER_NAMESPACE, RECONCILER_USER, Json
 
 MANAGER = "fleetward-bootstrap"
 CLAIM = "fleetward-join"
@@ -44,16 +44,18 @@ class Credential:
 
 async def prepare(transport: Transport) -> tuple[str, ...]:
     """Makes namespace, account and roles; what they are called. Raises MemberError."""
-    made = []
-    for body in bootstrap_objects():
-        group, _, _ = str(body["apiVersion"]).rpartition("/")
-        metadata = body["metadata"]
-        name, namespace = metadata["name"], metadata.get("namespace", "")
-        path = BUILT_IN[group, body["kind"]].path(namespace, name)
-        query = f"?fieldManager={MANAGER}&force=true&fieldValidation=Strict"
-        await transport.send(Request("PATCH", path + query, orjson.dumps(body), content_type=APPLY))
-        made.append(f"{body['kind']} {namespace}/{name}" if namespace else f"{body['kind']} {name}")
-    return tuple(made)
+    return tuple([await put(transport, body) for body in bootstrap_objects()])
+
+
+async def put(transport: Transport, body: dict[str, Json]) -> str:
+    """Applies an object of a built-in kind as the administrator; what it is called. Raises MemberError."""
+    group, _, _ = str(body["apiVersion"]).rpartition("/")
+    metadata = body["metadata"]
+    name, namespace = metadata["name"], metadata.get("namespace", "")
+    path = BUILT_IN[group, body["kind"]].path(namespace, name)
+    query = f"?fieldManager={MANAGER}&force=true&fieldValidation=Strict"
+    await transport.send(Request("PATCH", path + query, orjson.dumps(body), content_type=APPLY))
+    return f"{body['kind']} {namespace}/{name}" if namespace else f"{body['kind']} {name}"
 
 
 async def claim(transport: Transport) -> str:

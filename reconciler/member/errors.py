@@ -98,6 +98,19 @@ CODES: dict[str, tuple[str, str]] = {
         "a kubeconfig cannot be read or written",
         "name another file with --out, or remove the one that is damaged",
     ),
+    "FW1785": (
+        "the primary is not prepared for ClusterProfiles: definition or namespace is missing",
+        "kubectl apply -f template/bootstrap/cluster-profiles.yaml on it, and make the namespace; or"
+        " `fleetward promote --cluster-profiles NAMESPACE` as its administrator",
+    ),
+    "FW1786": (
+        "the status of a ClusterProfile could not be written",
+        "nothing else is affected; read the message: a right is missing, or another tool owns the field",
+    ),
+    "FW1787": (
+        "a published ClusterProfile cannot be registered as it is",
+        "read the message; `fleetward cluster discover` lists what is published and what was left out",
+    ),
     "FW1767": ("nobody confirmed that an admin credential is wanted", "run it at a terminal, or pass --yes"),
     "FW1790": (
         "there is no key that opens sealed credentials",
@@ -389,6 +402,24 @@ class KubeconfigFileError(MemberError):
     """Our own kubeconfig, or the file it is to be written to."""
 
     code = "FW1766"
+
+
+class UnpreparedError(MemberError):
+    """The primary serves no ClusterProfiles, or not where they should be."""
+
+    code = "FW1785"
+
+
+class ProfileStatusError(MemberError):
+    """A status that the primary did not take."""
+
+    code = "FW1786"
+
+
+class PublishedError(MemberError):
+    """What others published is no registration."""
+
+    code = "FW1787"
 
 
 class UnconfirmedError(MemberError):

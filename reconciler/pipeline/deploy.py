@@ -23,12 +23,14 @@ from reconciler.model import (
     Observation,
     Record,
 )
+from reconciler.pipeline.accepting import as_finding
 from reconciler.pipeline.applying import carry_out
 from reconciler.pipeline.contact import Contact, unreachable
 from reconciler.pipeline.drifting import drifted
 from reconciler.pipeline.guarding import guarded
+from reconciler.pipeline.profile_kinds import unprepared
 from reconciler.pipeline.proving import require_joined, require_proven
-from reconciler.pipeline.refusing import log_disbelief
+from reconciler.pipeline.refusing import log_disbelief, log_refusal
 from reconciler.pipeline.renewing import renewed, viewer_renewed
 from reconciler.pipeline.run import Deployment, MemberResult, MemberState
 from reconciler.pipeline.standings import after_run
@@ -115,11 +117,29 @@ async def _go_on(
 ) -> MemberResult:
     if cluster.mode == "observe":
         return MemberResult(cluster.name, MemberState.OBSERVED, plan, requests=seen.requests)
+    if missing := await unprepared(member, desired, plan):
+        return await _refused(run, cluster, plan, seen, missing)
     agreed = _ended_well(run, cluster, seen.record)
     if not plan.changes and agreed:
         return await _keep(member, cluster, desired, plan, seen)
     foreign = drifted(plan, seen, run.state.cluster(cluster.name), agreed=agreed)
     return await carry_out(run, cluster, member, desired, plan, seen, foreign)
+
+
+async def _refused(
+    run: Deployment, cluster: Cluster, plan: Plan, seen: Observation, error: MemberError
+) -> MemberResult:
+    """Nothing of the plan is written: it was judged, and would be applied, as a whole."""
+    findings = (as_finding(error, f"cluster {cluster.name}"),)
+    await log_refusal(run, cluster, findings, uid=seen.cluster_uid)
+    return MemberResult(
+        cluster.name,
+        MemberState.REFUSED,
+        plan,
+        findings=findings,
+        error=error.message,
+        requests=seen.requests,
+    )
 
 
 async def _look(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from reconciler.documents import Cluster
 from reconciler.errors import FleetwardError
@@ -16,7 +17,11 @@ from reconciler.pipeline.check import Checked
 from reconciler.pipeline.contact import unreachable
 from reconciler.pipeline.guarding import guarded
 from reconciler.pipeline.ports import MemberPorts
+from reconciler.pipeline.profile_kinds import unprepared
 from reconciler.plan import Plan, build_plan, compare
+
+if TYPE_CHECKING:
+    from reconciler.member.client import Member
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,26 +69,34 @@ async def _propose(
     limit = checked.federation.limits.apply_timeout
     try:
         async with asyncio.timeout(limit.total_seconds()):
-            seen, version = await _look(checked, ports, cluster, desired, deep, dry_run)
+            plan, missing, version = await _plan(checked, ports, cluster, desired, deep, dry_run)
     except FleetwardError as error:
         return Proposal(cluster.name, None, error=str(error), reached=not unreachable(error))
     except TimeoutError:
         return Proposal(
             cluster.name, None, error=f"no answer within spec.limits.applyTimeout ({limit})", reached=False
         )
-    return Proposal(cluster.name, build_plan(desired, seen), version=version)
+    return Proposal(cluster.name, plan, error=str(missing) if missing else "", version=version)
+
+
+async def _plan(
+    checked: Checked, ports: MemberPorts, cluster: Cluster, desired: Desired, deep: bool, dry_run: bool
+) -> tuple[Plan, FleetwardError | None, str]:
+    """The plan, why it could not be carried out as far as that is known already, and, without ``dry_run``,
+    for a status, the API server's version."""
+    async with ports.view(cluster, checked.read_fleet) as member:
+        version = "" if dry_run else await member.version()
+        plan = build_plan(desired, await _look(checked, ports, cluster, member, desired, deep, dry_run))
+        return plan, await unprepared(member, desired, plan), version
 
 
 async def _look(
-    checked: Checked, ports: MemberPorts, cluster: Cluster, desired: Desired, deep: bool, dry_run: bool
-) -> tuple[Observation, str]:
-    """The observation; without ``dry_run``, for a status, the API server's version too."""
-    fleet = checked.read_fleet
-    async with ports.view(cluster, fleet) as member:
-        version = "" if dry_run else await member.version()
-        if cluster.viewer_credentials is None:
-            return await member.observe(desired, deep=deep), version
-        if not dry_run:
-            return await member.observe(desired, deep=deep, prober=member.estimate), version
-        async with ports.connect(cluster, fleet) as writer:  # which connects if anything is in doubt
-            return await member.observe(desired, deep=deep, prober=writer.probe), version
+    checked: Checked, ports: MemberPorts, cluster: Cluster, member: Member, desired: Desired, deep: bool,
+    dry_run: bool,
+) -> Observation:  # fmt: skip
+    if cluster.viewer_credentials is None:
+        return await member.observe(desired, deep=deep)
+    if not dry_run:
+        return await member.observe(desired, deep=deep, prober=member.estimate)
+    async with ports.connect(cluster, checked.read_fleet) as writer:  # which connects if anything is in doubt
+        return await member.observe(desired, deep=deep, prober=writer.probe)

@@ -28,6 +28,7 @@ from reconciler.pipeline.deploy import deploy
 from reconciler.pipeline.journal import Journal
 from reconciler.pipeline.looking import Looks
 from reconciler.pipeline.membership.standing import kicked_of
+from reconciler.pipeline.mirroring import Mirrored, mirror
 from reconciler.pipeline.ports import CheckPorts, MemberPorts, WritePorts
 from reconciler.pipeline.run import Deployment, MemberResult, MemberState
 from reconciler.pipeline.witnessing import ask_witnesses
@@ -43,6 +44,7 @@ class Run:
     checked: Checked
     members: tuple[MemberResult, ...]
     witnesses: WitnessReport | None = None  # None: the trust root names none
+    profiles: Mirrored | None = None  # None: this run mirrored nothing
 
     @property
     def converged(self) -> bool:
@@ -82,9 +84,10 @@ async def reconcile(
         _left_alone(cluster, kicked[cluster.name]) for cluster in selected if cluster.name in kicked
     )
     await looks.accept()
+    mirrored = await mirror(run, results)
     root = checked.judgement.root if checked.judgement else checked.federation.root
     witnesses = await ask_witnesses(writes.log, root, checks.clock)
-    return Run(head, head != accepted, checked, results, witnesses)
+    return Run(head, head != accepted, checked, results, witnesses, mirrored)
 
 
 def _left_alone(cluster: Cluster, kicked: Kicked) -> MemberResult:

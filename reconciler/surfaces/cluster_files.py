@@ -39,6 +39,7 @@ class Proposed:
     old: bytes
     new: bytes | None
     findings: tuple[Finding, ...]  # errors that it would bring
+    fresh: bool = False  # there is no such file yet
 
     @property
     def changes(self) -> bool:
@@ -46,8 +47,13 @@ class Proposed:
         return self.old != self.new
 
     def write(self) -> None:
-        """Replace or delete the file. Raises SettingsError."""
+        """Make, replace or delete the file. Raises SettingsError."""
         try:
+            if self.fresh:
+                self.file.parent.mkdir(exist_ok=True)
+                with self.file.open("xb") as file:
+                    file.write(self.new or b"")
+                return
             if self.file.read_bytes() != self.old:
                 raise SettingsError("the file has just been changed", where=self.path, hint="run again")
             if self.new is None:
@@ -75,6 +81,27 @@ def propose(wiring: Wiring, name: str, edit: Callable[[yaml_edit.Document], None
     return Proposed(name, path, top / path, old, new, findings)
 
 
+def propose_new(wiring: Wiring, name: str, text: bytes) -> Proposed:
+    """The registration of a cluster that has none yet. Raises as ``propose``, also where there is one."""
+    top = work_tree(wiring.settings.repo)
+    checks = wiring.checks()
+    snapshot = checks.repository.worktree()
+    path = _path(name)
+    if path in snapshot.files or (top / path).exists():
+        hint = f"`fleetward cluster show {name} --worktree` shows it"
+        raise SettingsError("a cluster of this name is registered already", where=path, hint=hint)
+    findings = _brought(snapshot, path, text, checks.cache)
+    return Proposed(name, path, top / path, b"", text, findings, fresh=True)
+
+
+def _path(name: str) -> str:
+    """Raises SettingsError for what is no name."""
+    if not is_subdomain(name):
+        expected = "a DNS-1123 subdomain such as member-a"
+        raise SettingsError("not the name of a cluster", expected=expected, got=name[:253])
+    return f"{CLUSTERS}/{name}.yaml"
+
+
 def work_tree(repo: str) -> Path:
     """The top of the work tree that ``repo`` is or lies in. Raises SettingsError."""
     here = Path(repo)
@@ -87,10 +114,7 @@ def work_tree(repo: str) -> Path:
 
 def registration(paths: Mapping[str, str], name: str) -> str:
     """The path of a cluster's file. Raises SettingsError."""
-    if not is_subdomain(name):
-        expected = "a DNS-1123 subdomain such as member-a"
-        raise SettingsError("not the name of a cluster", expected=expected, got=name[:253])
-    path = f"{CLUSTERS}/{name}.yaml"
+    path = _path(name)
     if path not in paths:
         folder, end = f"{CLUSTERS}/", ".yaml"
         known = [p[len(folder) : -len(end)] for p in paths if p.startswith(folder) and p.endswith(end)]

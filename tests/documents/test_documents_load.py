@@ -475,6 +475,22 @@ def test_a_stale_wildcard_role_is_a_warning_and_a_missing_primary_an_error() -> 
     assert result.fleet is not None
 
 
+def test_a_mirror_needs_a_primary_that_the_fleet_has() -> None:
+    asked = {"clusterProfiles": {"namespace": "fleet-profiles"}}
+    for primary, codes in (
+        ({}, ["FW1325"]),
+        ({"primary": "member-x"}, ["FW1337"]),
+        ({"primary": "member-a"}, []),
+    ):
+        body = text(example("Federation", **asked, **primary))
+        result = loaded(fleet_files(**{"federation.yaml": body}))
+        assert [f.code for f in result.findings] == codes
+    assert result.fleet is not None
+    assert result.fleet.federation.profiles == "fleet-profiles"
+    body = text(example("Federation", primary="member-a", clusterProfiles={"namespace": "Not_one"}))
+    assert [f.code for f in loaded(fleet_files(**{"federation.yaml": body})).findings] == ["FW1333"]
+
+
 def test_documents_with_errors_are_not_in_the_fleet_and_those_with_warnings_are() -> None:
     files = fleet_files(
         **{

@@ -22,6 +22,7 @@ from reconciler.member.concurrent import pool, together
 from reconciler.member.connection import Client
 from reconciler.member.diagnosis.results import MemberCheck, Result, failed, failed_by, ok, warning
 from reconciler.member.discovery import Kind
+from reconciler.member.promoted import profile_roles
 from reconciler.member.rights import REVIEWS, Right, allowed, rights_of
 from reconciler.member.transport import Request, Transport, expecting
 from reconciler.model import MEMBER_NAMESPACE, Desired
@@ -113,12 +114,14 @@ async def _rules(transport: Transport, namespace: str) -> set[Right]:
 
 
 def _always() -> Iterator[Right]:
-    """What the bootstrap grants, and what every authenticated user may ask about oneself."""
+    """What bootstrap and promotion grant, and what every authenticated user may ask about oneself."""
     for item in bootstrap_objects():
         if item["metadata"]["name"] == ACCOUNT:
             space = item["metadata"].get("namespace", "")
             for rule in item.get("rules", ()):
                 yield from rights_of(rule, space)
+    for role in profile_roles():
+        yield from (right for rule in role["rules"] for right in rights_of(rule))
     for resource in ("selfsubjectaccessreviews", "selfsubjectrulesreviews"):
         yield Right("create", "authorization.k8s.io", resource)
     yield Right("create", "authentication.k8s.io", "selfsubjectreviews")

@@ -1,13 +1,17 @@
-"""A cluster becomes the primary, or stops being it: an entry in the log, after the keys are durable.
+"""A cluster becomes the primary, or stops being it: an entry in the log, after keys and objects are there.
 
 Rules: the trust has been initialized; the caller is an administrator that the cluster itself authenticated;
 there is one primary at a time. Giving it up with members registered needs to be said on purpose: they stay as
-they are, but none can join and no token holds any more.
+they are, but none can join and no token holds any more. Promoting can be killed anywhere and
+done again: what is made before the entry is made once, and nothing follows from it without the entry.
 """
 
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from reconciler.audit.entry import Demoted, Promoted
 from reconciler.audit.log import Log
@@ -16,29 +20,66 @@ from reconciler.audit.state import LogState
 from reconciler.documents.formats import is_subdomain
 from reconciler.member.administrator import Administrator, require_own_identity
 from reconciler.member.enrol import who
+from reconciler.member.limits import Limits
+from reconciler.member.promoted import prepare_primary, prepare_profiles
+from reconciler.member.transport import Transport
 from reconciler.pipeline.membership.refused import PrimaryError
 from reconciler.repository import Repository
 
 
+@dataclass(frozen=True, slots=True)
+class Promotion:
+    """The primary, and what its administrator's rights were used for: "Namespace fleetward-system"."""
+
+    primary: Primary
+    made: tuple[str, ...]
+
+
 async def promote(
-    log: Log, cluster: Administrator, *, address: str, port: int, token_key: str, ca_pin: str, actor: str
-) -> Primary:
+    log: Log, cluster: Administrator, *, address: str, port: int, token_key: str, ca_pin: str, actor: str,
+    profiles: str = "",
+) -> Promotion:  # fmt: skip
     """Log ``cluster`` as the primary; ``token_key`` and ``ca_pin`` are digests of keys that are durable.
 
-    Raises PrimaryError, ExternalCallerError, MemberError, AuditError.
+    ``profiles`` is the namespace of ClusterProfiles, "" for none.
+    Raises PrimaryError, ExternalCallerError, UnpreparedError, MemberError, AuditError.
     """
     require_promotable(log.state(), address, port)
+    async with _administering(cluster) as (transport, uid):
+        made = await prepare_primary(transport)
+        made += await prepare_profiles(transport, profiles, Limits()) if profiles else ()
+    entry = Promoted(
+        actor=actor, cluster_uid=uid, address=address, port=port, token_key=token_key, ca_pin=ca_pin
+    )
+    log.append([entry])
+    return Promotion(require_primary(log.state()), made)
+
+
+async def prepare(state: LogState, cluster: Administrator, profiles: str) -> Promotion:
+    """Prepare the primary that there is for ClusterProfiles in the namespace ``profiles``; nothing is logged.
+
+    Raises PrimaryError for another cluster, and what ``promote`` raises.
+    """
+    primary = require_primary(state)
+    async with _administering(cluster) as (transport, uid):
+        if uid != primary.cluster_uid:
+            raise PrimaryError(
+                "the kubeconfig is another cluster's", expected=primary.cluster_uid, got=uid,
+                hint="name the primary's kubeconfig and context",
+            )  # fmt: skip
+        return Promotion(primary, await prepare_profiles(transport, profiles, Limits()))
+
+
+@asynccontextmanager
+async def _administering(cluster: Administrator) -> AsyncIterator[tuple[Transport, str]]:
+    """A connection of somebody whom the cluster itself authenticated, and the cluster's uid."""
     transport = cluster.transport()
     try:
         caller = await require_own_identity(transport, await cluster.load())
         identity = await who(transport, caller.username)
+        yield transport, identity.uid
     finally:
         await transport.close()
-    entry = Promoted(
-        actor=actor, cluster_uid=identity.uid, address=address, port=port, token_key=token_key, ca_pin=ca_pin
-    )
-    log.append([entry])
-    return require_primary(log.state())
 
 
 def require_promotable(state: LogState, address: str, port: int) -> None:

@@ -19,6 +19,7 @@ from reconciler.surfaces.cli.options import (
 
 if TYPE_CHECKING:
     from reconciler.member.renewal import Standing
+    from reconciler.pipeline.mirroring import Mirrored
     from reconciler.pipeline.reconcile import Run
     from reconciler.pipeline.run import MemberResult
     from reconciler.surfaces.wiring import Wiring
@@ -119,6 +120,8 @@ def _print(run: Run, output: str) -> None:
     click.echo(f"commit {run.commit[:12]} {verb}, {verified} verified")
     for member in run.members:
         click.echo(_line(member), nl=False)
+    if run.profiles:
+        click.echo(_profiles(run.profiles), nl=False)
     if run.witnesses:
         click.echo(witnesses.text(run.witnesses, paint), nl=False)
 
@@ -143,6 +146,19 @@ def _line(member: MemberResult) -> str:
     return "".join(lines) + findings.text(member.findings, paint)
 
 
+def _profiles(mirrored: Mirrored) -> str:
+    from reconciler.surfaces.formats.safe import safe
+    from reconciler.surfaces.formats.words import counted
+
+    lines = [f"{counted(mirrored.profiles, 'ClusterProfile')}: {mirrored.written} statuses written"]
+    lines += [f"    {paint('warning', 'warning')}: {safe(error)}" for error in mirrored.errors]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _profiles_dict(mirrored: Mirrored) -> dict[str, Any]:
+    return {"profiles": mirrored.profiles, "written": mirrored.written, "errors": list(mirrored.errors)}
+
+
 def _warnings(member: MemberResult) -> list[str]:
     from reconciler.surfaces.formats.credentials import warnings
     from reconciler.surfaces.wiring import clock
@@ -163,6 +179,7 @@ def _as_dict(run: Run) -> dict[str, Any]:
         "accepted": run.accepted_now,
         "converged": run.converged,
         "members": [_member_dict(member) for member in run.members],
+        "clusterProfiles": _profiles_dict(run.profiles) if run.profiles else None,
         "witnesses": witnesses.as_dict(run.witnesses) if run.witnesses else None,
     }
 

@@ -13,6 +13,7 @@ COMMANDS = {
     "set": ("change", "Write a change of a registration into the work tree."),
     "suspend": ("suspension", "Write that a member is neither planned nor written for now."),
     "resume": ("suspension", "Write that a suspended member takes part again."),
+    "discover": ("discovery", "List clusters that others publish on the primary; draft registrations."),
     "remove": ("removal", "Delete a registration from the work tree."),
 }
 
@@ -22,7 +23,8 @@ COMMANDS = {
     cls=LazyGroup,
     table=COMMANDS,
     package=__name__,
-    epilog="No command of this group contacts a cluster, commits or pushes: changes are written for review.",
+    epilog="No command of this group commits or pushes: changes are written for review. Only discover"
+    " contacts a cluster, the primary.",
 )
 def cluster_command() -> None:
     """List and show the members' registrations; write changes of them."""

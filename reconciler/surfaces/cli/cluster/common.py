@@ -85,6 +85,11 @@ def finish(change: Proposed, output: str, subject: str, notes: tuple[str, ...] =
 
 
 def _print_json(change: Proposed, subject: str) -> None:
+    print_json(facts_of(change, subject))
+
+
+def facts_of(change: Proposed, subject: str) -> dict[str, Any]:
+    """A change, and whether it was written, as JSON values."""
     from reconciler.surfaces.formats import findings, registrations
 
     facts: dict[str, Any] = {
@@ -94,7 +99,7 @@ def _print_json(change: Proposed, subject: str) -> None:
         "diff": registrations.diff(change.path, change.old, change.new),
         "findings": [findings.as_dict(one) for one in findings.sort_findings(change.findings)],
     }
-    print_json(facts | {"next": _next(change, subject) if facts["written"] else []})
+    return facts | {"next": _next(change, subject) if facts["written"] else []}
 
 
 def _print_findings(change: Proposed) -> None:
@@ -123,4 +128,5 @@ def _next(change: Proposed, subject: str) -> list[str]:
     here = top == Path.cwd()
     repo, folder = ("", "") if here else (f" --repo {shlex.quote(str(top))}", f" -C {shlex.quote(str(top))}")
     commit = f'git{folder} commit -S -m "{subject} {change.name}" {change.path}'
-    return [f"fleetward check --worktree{repo}", commit]
+    add = [f"git{folder} add {change.path}"] if change.fresh else []
+    return [f"fleetward check --worktree{repo}", *add, commit]
