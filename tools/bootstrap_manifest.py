@@ -21,7 +21,7 @@ _HEADER = """\
 """
 _PRIMARY_HEADER = """\
 # For the primary alone, after member.yaml; `fleetward promote` makes the same. A namespace for what is kept
-# there of members (their credentials, with `store: secrets`), and the right to Secrets there and nowhere else.
+# there of members (credentials, with `store: secrets`), and the right to Secrets there and nowhere else.
 # kubectl apply -f primary.yaml
 # Made by tools/bootstrap_manifest.py; change reconciler/member/bootstrap.py instead.
 """
