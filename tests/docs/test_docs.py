@@ -119,7 +119,7 @@ def test_pages_and_messages_name_no_code_that_does_not_exist() -> None:
 
 def commands(page: Path) -> Iterator[list[str]]:
     """Every fleetward command line of a page, as words; what stands for something is left in."""
-    text = page.read_text(encoding="utf-8")
+    text = page.read_text(encoding="utf-8").replace("\\\n", " ")  # a line that goes on
     for line in re.findall(r"(?:^ *(?:\$ )?|`)(fleetward(?: [^`\n]*)?)", text, re.MULTILINE):
         words = shlex.split(line.replace("'", ""), comments=True)
         yield words[1:]

@@ -11,7 +11,7 @@ from reconciler.audit.membership import Joined, Kicked, Membership
 from reconciler.audit.state import ClusterState, IntentState, LogState
 from reconciler.documents.fleet import Credentials
 from reconciler.pipeline.membership.refused import ClusterKnownError
-from reconciler.pipeline.membership.registration import Standing, require_free
+from reconciler.pipeline.membership.registration import Standing, require_unknown
 from reconciler.pipeline.membership.request import JoinRequest
 from reconciler.pipeline.membership.standing import paths_of, registration_digest, stored_credentials
 from reconciler.surfaces.forgetting import forget_files
@@ -62,10 +62,10 @@ def test_a_cluster_that_was_kicked_may_come_back(log: LogState, free: bool) -> N
     standing = Standing("0" * 40, {"old": frozenset()}, None)
     branches = NoBranches("refs/heads/join/old")
     if free:
-        require_free(request(), log, standing, branches, ours=False)  # type: ignore[arg-type]
+        require_unknown(request(), log, standing, branches)  # type: ignore[arg-type]
         return
     with pytest.raises(ClusterKnownError):
-        require_free(request(), log, standing, branches, ours=False)  # type: ignore[arg-type]
+        require_unknown(request(), log, standing, branches)  # type: ignore[arg-type]
 
 
 def test_a_name_that_another_cluster_took_stands_for_that_one_alone() -> None:
@@ -73,9 +73,9 @@ def test_a_name_that_another_cluster_took_stands_for_that_one_alone() -> None:
     earlier = ClusterState(intent=IntentState(3, "uid-1", "0" * 40, DIGEST, 1, NOW))
     log = LogState(clusters={"old": earlier}, membership=Membership(joined=joins))
     standing = Standing("0" * 40, {"old": frozenset()}, None)
-    require_free(request("uid-1"), log, standing, NoBranches(), ours=False)  # type: ignore[arg-type]
+    require_unknown(request("uid-1"), log, standing, NoBranches())  # type: ignore[arg-type]
     with pytest.raises(ClusterKnownError):
-        require_free(request("uid-2"), log, standing, NoBranches(), ours=False)  # type: ignore[arg-type]
+        require_unknown(request("uid-2"), log, standing, NoBranches())  # type: ignore[arg-type]
 
 
 def test_which_credentials_are_a_members_own() -> None:
