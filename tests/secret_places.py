@@ -19,6 +19,7 @@ import re
 import stat
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -106,9 +107,20 @@ def _pieces(found: Walk) -> Iterator[tuple[str, bytes]]:
             continue
         yield str(path), data
         if data[:2] == b"\x1f\x8b":
-            yield f"{path} (unpacked)", zlib.decompressobj(31).decompress(data, MAX_OBJECT)
+            yield f"{path} (unpacked)", _unpacked(data)
     for path in found.repositories:
         yield from _objects(path, found)
+
+
+def _unpacked(data: bytes) -> bytes:
+    """As far as it can be: some are cut or damaged on purpose."""
+    unpack, found, size = zlib.decompressobj(31), b"", 1 << 12
+    with suppress(zlib.error):
+        for at in range(0, len(data), size):
+            if len(found) >= MAX_OBJECT:
+                break
+            found += unpack.decompress(data[at : at + size], MAX_OBJECT)
+    return found
 
 
 def _objects(path: Path, found: Walk) -> Iterator[tuple[str, bytes]]:

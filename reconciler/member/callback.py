@@ -27,17 +27,20 @@ from yarl import URL
 from reconciler.errors import MemberError
 from reconciler.member import errors
 from reconciler.member.addresses import Resolver, allowed_address
-from reconciler.member.bootstrap import needed_rights
+from reconciler.member.bootstrap import VIEWER, needed_rights
 from reconciler.member.concurrent import together
 from reconciler.member.identity import Identity, identify
 from reconciler.member.limits import Limits
 from reconciler.member.login import Login, token_of
 from reconciler.member.rights import allowed
+from reconciler.member.token_request import Account, Issued, request_token
 from reconciler.member.transport import Request, Transport
 from reconciler.member.versions import OLDEST
-from reconciler.model import RECONCILER_USER, Clock
+from reconciler.model import MEMBER_NAMESPACE, RECONCILER_USER, Clock
 
 LIMIT = 20.0  # seconds
+VIEWER_LIFE = timedelta(hours=24)  # as the member's own; both are renewed from then on
+_VIEWER = Account(MEMBER_NAMESPACE, VIEWER)
 MAX_SKEW = timedelta(seconds=60)
 _LIMITS = Limits(request_timeout=timedelta(seconds=5), tries=1, max_object=1 << 20)
 _REVIEW = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
@@ -83,9 +86,17 @@ class Applicant:
         return Login(token=token_of(self.credential.encode("utf-8", "replace"), "credential"))
 
 
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """Who the applicant is, and a new token of its account that only reads."""
+
+    identity: Identity
+    viewer: Issued
+
+
 async def look_at(
     applicant: Applicant, *, clock: Clock, loopback: bool = False, resolver: Resolver | None = None
-) -> Identity:
+) -> Applied:
     """Who the applicant is. Raises AddressRefusedError, CallbackError, OtherClusterError, ClockSkewError,
     RightsError."""
     try:
@@ -96,12 +107,13 @@ async def look_at(
             "the member did not answer in time", expected=f"all answers within {LIMIT:.0f} s",
             where=applicant.servers[0], hint="check the network between primary and member",
         ) from None  # fmt: skip
-    return found[0]
+    return next(one for one in found if one)
 
 
 async def _look(
     applicant: Applicant, server: str, clock: Clock, loopback: bool, resolver: Resolver | None
-) -> Identity:
+) -> Applied | None:
+    """What is at one of the URLs; None at all but the first, which gives the viewer's token too."""
     # 1. The URL.
     url = URL(server)
     host = url.host or ""
@@ -128,7 +140,10 @@ async def _look(
         await _check_clock(transport, server, clock)
         # 7. Rights.
         await _check_rights(transport, server)
-    return identity
+        # 8. The viewer's token.
+        if server != applicant.servers[0]:
+            return None
+        return Applied(identity, await request_token(transport, _VIEWER, VIEWER_LIFE))
 
 
 @asynccontextmanager

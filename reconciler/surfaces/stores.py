@@ -4,10 +4,11 @@ Which one is the accepted commit's to say (``spec.credentials.store`` of the Fed
 default, or ``secrets``), so a change of it is reviewed and versioned. It holds for joins from then on; what
 was stored stays where its registration says.
 
-- files    ``CREDENTIALS/joined/NAME.token``, sealed with the key of ``Settings.seal_keys``
-- secrets  the Secret ``member-NAME`` in namespace ``fleetward-system`` of the primary, key ``token``, label
-           ``fleetward.io/cluster: NAME``; written with the credentials of the primary's own registration,
-           which therefore are in a file
+- files    ``CREDENTIALS/joined/NAME.token`` and ``NAME.viewer.token``, sealed with the key of
+           ``Settings.seal_keys``
+- secrets  the Secrets ``member-NAME`` and ``viewer-NAME`` in namespace ``fleetward-system`` of the primary,
+           key ``token``, label ``fleetward.io/cluster: NAME``; written with the credentials of the
+           primary's own registration, which therefore are in a file
 
 Either is durable before the log or the repository speaks of it, replaced as a whole, and may be stored again.
 """
@@ -15,6 +16,7 @@ Either is durable before the log or the repository speaks of it, replaced as a w
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -23,7 +25,7 @@ from reconciler.model import PRIMARY_NAMESPACE
 from reconciler.surfaces.settings import Settings
 
 if TYPE_CHECKING:
-    from reconciler.documents import Credentials, Fleet
+    from reconciler.documents import Cluster, Fleet
     from reconciler.member.secret_slot import ApiSecrets
     from reconciler.member.slots import StoredSecret
     from reconciler.model import Json
@@ -31,19 +33,26 @@ if TYPE_CHECKING:
 
 SECRETS = "secrets"  # the value of spec.credentials.store
 LABEL_CLUSTER = "fleetward.io/cluster"
+_FIELDS = {False: "credentials", True: "viewerCredentials"}  # whether it only reads -> field of spec
 
 
-def store(wiring: Wiring, name: str, credential: str) -> dict[str, Json]:
-    """Keep a member's bearer token; ``spec.credentials`` of its registration.
+def store(wiring: Wiring, name: str, credential: str, viewer: str) -> dict[str, Json]:
+    """Keep a member's bearer token and its viewer's; what its registration's spec says of them.
 
-    Not for a running event loop. Raises SettingsError, MemberError.
+    For a registration that waits for its cluster without viewerCredentials, the first alone. Not for a
+    running event loop. Raises SettingsError, MemberError.
     """
     fleet = wiring.accepted_fleet()
-    if _goes_to_secret(fleet, name):
-        asyncio.run(_keep_secret(wiring, fleet, name, credential))
-        return in_secret(name)
-    keep_file(wiring.settings, name, credential)
-    return in_file(name)
+    waiting = _registered(fleet, name)
+    tokens = {False: credential, True: viewer}
+    if waiting and waiting.viewer_credentials is None:
+        del tokens[True]
+    if to_secret := _goes_to_secret(fleet, name):
+        asyncio.run(_keep_secrets(wiring, fleet, name, tokens))
+    else:
+        _keep_files(wiring.settings, name, tokens)
+    place = in_secret if to_secret else in_file
+    return {_FIELDS[reads]: place(name, viewer=reads) for reads in tokens}
 
 
 def is_stored(wiring: Wiring, name: str) -> bool:
@@ -69,101 +78,104 @@ async def forget(wiring: Wiring, name: str) -> tuple[str, ...]:
     """
     from reconciler.member.token_file import forget_token
 
-    settings, gone = wiring.settings, []
-    path = file_of(name)
-    if forget_token(settings.credentials, path, settings.seal_keys):
-        gone.append(path)
+    settings = wiring.settings
+    paths = [file_of(name, viewer=reads) for reads in _FIELDS]
+    gone = [path for path in paths if forget_token(settings.credentials, path, settings.seal_keys)]
     fleet = wiring.accepted_fleet()
-    if _may_be_secret(fleet, name) and await _forget_secret(wiring, fleet, name):
-        gone.append(f"Secret {PRIMARY_NAMESPACE}/{secret_of(name)}")
+    if _may_be_secret(fleet, name):
+        async with wiring.open_secrets(fleet) as secrets:
+            found = [secret_of(name, viewer=reads) for reads in _FIELDS]
+            away = [secret for secret in found if await _forget_secret(secrets, secret, name)]
+            gone += [f"Secret {PRIMARY_NAMESPACE}/{secret}" for secret in away]
     return tuple(gone)
 
 
-def keep_file(settings: Settings, name: str, credential: str) -> None:
-    """The token in a sealed file. Raises MemberError."""
-    from reconciler.member.token_file import keep_token
-
-    keep_token(settings.credentials, file_of(name), credential, settings.seal_keys)
-
-
-def _registered(fleet: Fleet, name: str) -> Credentials | None:
-    return next((cluster.credentials for cluster in fleet.clusters if cluster.name == name), None)
+def _registered(fleet: Fleet, name: str) -> Cluster | None:
+    return next((cluster for cluster in fleet.clusters if cluster.name == name), None)
 
 
 def _goes_to_secret(fleet: Fleet, name: str) -> bool:
     """A registration that waits for its cluster says where; for a new one it is the Federation's to say."""
     if (waiting := _registered(fleet, name)) is not None:
-        return waiting.method == "secretRef"
+        return waiting.credentials.method == "secretRef"
     return fleet.federation.store == SECRETS and name != fleet.federation.primary
 
 
 def _may_be_secret(fleet: Fleet, name: str) -> bool:
     """Whether there may be a Secret: new joins get one, or the member's registration names it."""
     found = _registered(fleet, name)
-    place = (found.secret_namespace, found.secret_name) if found else ("", "")
+    place = (found.credentials.secret_namespace, found.credentials.secret_name) if found else ("", "")
     return fleet.federation.store == SECRETS or place == (PRIMARY_NAMESPACE, secret_of(name))
 
 
-async def _keep_secret(wiring: Wiring, fleet: Fleet, name: str, credential: str) -> None:
+def _keep_files(settings: Settings, name: str, tokens: Mapping[bool, str]) -> None:
+    from reconciler.member.token_file import keep_token
+
+    for reads, token in tokens.items():
+        keep_token(settings.credentials, file_of(name, viewer=reads), token, settings.seal_keys)
+
+
+async def _keep_secrets(wiring: Wiring, fleet: Fleet, name: str, tokens: Mapping[bool, str]) -> None:
+    async with wiring.open_secrets(fleet) as secrets:
+        for reads, token in tokens.items():
+            await _keep_secret(secrets, secret_of(name, viewer=reads), name, token)
+
+
+async def _keep_secret(secrets: ApiSecrets, secret: str, cluster: str, token: str) -> None:
     from reconciler.member import errors
     from reconciler.member.secret_slot import TOKEN, require_mutable, writing
 
-    namespace, data = PRIMARY_NAMESPACE, {TOKEN: credential.encode("ascii")}
-    async with wiring.open_secrets(fleet) as secrets:
-        with writing(f"Secret {namespace}/{secret_of(name)} on the primary"):
-            found = await _found(secrets, name)
-            if found is None:
-                with suppress(
-                    errors.ConflictError
-                ):  # made just now: our own request, sent twice, or another's
-                    await secrets.create(namespace, secret_of(name), data, {LABEL_CLUSTER: name})
-                found = await secrets.read(namespace, secret_of(name))
-            _require_ours(found, name)
-            if found.data != data:
-                require_mutable(found)
-                await secrets.write(found, data)
+    data = {TOKEN: token.encode("ascii")}
+    with writing(f"Secret {PRIMARY_NAMESPACE}/{secret} on the primary"):
+        found = await _found(secrets, secret)
+        if found is None:
+            with suppress(errors.ConflictError):  # made just now: our own request, sent twice, or another's
+                await secrets.create(PRIMARY_NAMESPACE, secret, data, {LABEL_CLUSTER: cluster})
+            found = await secrets.read(PRIMARY_NAMESPACE, secret)
+        _require_ours(found, secret, cluster)
+        if found.data != data:
+            require_mutable(found)
+            await secrets.write(found, data)
 
 
 async def _is_secret(wiring: Wiring, fleet: Fleet, name: str) -> bool:
     async with wiring.open_secrets(fleet) as secrets:
-        return await _found(secrets, name) is not None
+        return await _found(secrets, secret_of(name)) is not None
 
 
-async def _forget_secret(wiring: Wiring, fleet: Fleet, name: str) -> bool:
+async def _forget_secret(secrets: ApiSecrets, secret: str, cluster: str) -> bool:
     from reconciler.member import errors
     from reconciler.member.secret_slot import writing
 
-    async with wiring.open_secrets(fleet) as secrets:
-        with writing(f"Secret {PRIMARY_NAMESPACE}/{secret_of(name)} on the primary"):
-            found = await _found(secrets, name)
-            if found is None:
-                return False
-            _require_ours(found, name)
-            try:
-                await secrets.delete(found)
-            except errors.NotFoundError:  # our own deletion, sent twice
-                return True
-            return True
+    with writing(f"Secret {PRIMARY_NAMESPACE}/{secret} on the primary"):
+        found = await _found(secrets, secret)
+        if found is None:
+            return False
+        _require_ours(found, secret, cluster)
+        with suppress(errors.NotFoundError):  # our own deletion, sent twice
+            await secrets.delete(found)
+        return True
 
 
-async def _found(secrets: ApiSecrets, name: str) -> StoredSecret | None:
+async def _found(secrets: ApiSecrets, secret: str) -> StoredSecret | None:
     from reconciler.member import errors
 
     try:
-        return await secrets.read(PRIMARY_NAMESPACE, secret_of(name))
+        return await secrets.read(PRIMARY_NAMESPACE, secret)
     except errors.NotFoundError:
         return None
 
 
-def _require_ours(secret: StoredSecret, name: str) -> None:
+def _require_ours(found: StoredSecret, secret: str, cluster: str) -> None:
     """Raises StoreError for a Secret that somebody else made."""
     from reconciler.member import errors
 
-    found = secret.body["metadata"].get("labels", {}).get(LABEL_CLUSTER, "")
-    if found != name:
+    label = found.body["metadata"].get("labels", {}).get(LABEL_CLUSTER, "")
+    if label != cluster:
         raise errors.StoreError(
-            "a Secret of that name is there, and it is not this member's", expected=f"{LABEL_CLUSTER}={name}",
-            got=f"{LABEL_CLUSTER}={found}" if found else "no such label",
-            where=f"Secret {PRIMARY_NAMESPACE}/{secret_of(name)} on the primary",
+            "a Secret of that name is there, and it is not this member's",
+            expected=f"{LABEL_CLUSTER}={cluster}",
+            got=f"{LABEL_CLUSTER}={label}" if label else "no such label",
+            where=f"Secret {PRIMARY_NAMESPACE}/{secret} on the primary",
             hint=errors.CODES["FW1794"][1],
         )  # fmt: skip

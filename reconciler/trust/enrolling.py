@@ -28,7 +28,7 @@ from reconciler.trust.errors import EnrollerError, EnrollerForbiddenError
 from reconciler.trust.verdicts import Candidate
 
 FIELDS = frozenset(
-    ("apiServers", "caBundle", "tlsServerName", "credentials", "kubernetesVersion")
+    ("apiServers", "caBundle", "tlsServerName", "credentials", "viewerCredentials", "kubernetesVersion")
 )  # of spec: what a join writes
 _PATH = re.compile(r"clusters/([^/]+)\.yaml")
 _HINT = "take the commit off the branch; if nobody here made it, somebody else has the reconciler's key"
@@ -94,4 +94,5 @@ def _is_join(body: Json, name: str) -> bool:
         return False
     said = (body["apiVersion"], body["kind"], metadata.get("name"))
     known = said == (API_VERSION, "Cluster", name) and is_own(spec.get("credentials"), name)
-    return known and metadata.keys() <= {"name", "labels"} and spec.keys() <= FIELDS
+    reads = "viewerCredentials" not in spec or is_own(spec["viewerCredentials"], name, viewer=True)
+    return known and reads and metadata.keys() <= {"name", "labels"} and spec.keys() <= FIELDS

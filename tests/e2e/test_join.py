@@ -33,9 +33,15 @@ def test_from_a_token_to_a_member(world: World, b: Plane, tmp_path: Path) -> Non
     token = world.token("--cluster", "member-b")
     with world.serving():
         said = world.join(b, token)
-    assert "ServiceAccount federation-system/federation-reconciler" in said
+    assert "in place: ServiceAccount federation-system/federation-reconciler" in said
     assert "on refs/heads/join/member-b" in said
-    assert world.kinds()[1:] == ["promoted", "token-created", "token-used", "member-joined"]
+    assert world.kinds()[1:] == [
+        "promoted",
+        "token-created",
+        "token-used",
+        "credential-issued",
+        "member-joined",
+    ]
     # The proposal is signed by the reconciler's key, as ssh-keygen and git see it.
     key = public_key_text(load(world.fleet.settings.key_file).public_key)
     allowed = tmp_path / "allowed_signers"
@@ -55,6 +61,11 @@ def test_from_a_token_to_a_member(world: World, b: Plane, tmp_path: Path) -> Non
     world.fleet.assert_log_whole()
     stored = world.fleet.settings.credentials / "joined" / "member-b.token"
     assert stored.stat().st_mode & 0o777 == 0o600
+    # What only reads has a credential of its own, and works without the other one.
+    stored.rename(stored.with_suffix(".away"))
+    status = json.loads(world.command("status", "--output", "json"))
+    assert [(one["cluster"], one["health"]) for one in status] == [("member-b", "synced")]
+    stored.with_suffix(".away").rename(stored)
     world.keep("credential", read_token(*stored_as("member-b", world)).decode().strip())
     assert world.scan(tmp_path) == []
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from reconciler.audit.entry import MemberJoined
 from reconciler.errors import FleetwardError
 from reconciler.member.errors import CredentialError
 from reconciler.member.in_cluster import in_cluster
+from reconciler.model import Json
 from reconciler.pipeline.membership.door import Door, DoorPorts
 from reconciler.pipeline.membership.enrolling import enrol_cluster
 from reconciler.pipeline.run import MemberState
@@ -165,8 +166,8 @@ def test_it_ends_after_the_credential_and_is_finished(declared: World, b: Plane)
     request = parsed(world.body(prepared(b), world.token("--cluster", "member-b"), "member-b"))
 
     def dying(ports: DoorPorts) -> DoorPorts:
-        def store(name: str, credential: str) -> str:
-            ports.store(name, credential)
+        def store(name: str, credential: str, viewer: str) -> Mapping[str, Json]:
+            ports.store(name, credential, viewer)
             raise Killed
 
         return replace(ports, store=store)

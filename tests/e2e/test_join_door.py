@@ -216,6 +216,8 @@ def dying_repository(ports: DoorPorts, *, after: bool) -> DoorPorts:
 DEATHS: list[tuple[str, Callable[[DoorPorts], DoorPorts]]] = [
     ("before the use", lambda ports: dying_log(ports, "token-used", after=False)),
     ("after the use", lambda ports: dying_log(ports, "token-used", after=True)),
+    ("before the viewer's token is logged", lambda ports: dying_log(ports, "credential-issued", after=False)),
+    ("after the viewer's token is logged", lambda ports: dying_log(ports, "credential-issued", after=True)),
     ("before the credential", lambda ports: dying_store(ports, after=False)),
     ("after the credential", lambda ports: dying_store(ports, after=True)),
     ("before the proposal", lambda ports: dying_repository(ports, after=False)),

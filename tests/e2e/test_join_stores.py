@@ -84,7 +84,7 @@ def test_a_join_that_is_kept_in_a_secret(world: World, primary: Plane, b: Plane,
     examined = world.command("doctor", "--cluster", "member-b", "--output", "json", exits=0)
     assert "credentials.usable" in examined
     assert world.scan(tmp_path) == []
-    assert gone(world) == (f"Secret {PRIMARY_NAMESPACE}/member-member-b",)
+    assert gone(world) == tuple(f"Secret {PRIMARY_NAMESPACE}/{of}-member-b" for of in ("member", "viewer"))
     assert primary.get(OURS) is None
     assert gone(world) == ()
     primary.must("POST", SECRETS, somebodys)
@@ -97,15 +97,21 @@ def test_the_primary_itself_is_in_a_file_and_what_is_stored_may_be_stored_again(
 ) -> None:
     prepare(primary)
     with world.fleet.wiring() as wiring:
-        assert store(wiring, "member-a", "first") == {"tokenFile": "joined/member-a.token"}
+        assert store(wiring, "member-a", "first", "reads") == {
+            "credentials": {"tokenFile": "joined/member-a.token"},
+            "viewerCredentials": {"tokenFile": "joined/member-a.viewer.token"},
+        }
         for credential in ("first", "first", "second"):
-            where = store(wiring, "member-b", credential)
+            where = store(wiring, "member-b", credential, "reads")["credentials"]
             assert where == {"secretRef": {"namespace": PRIMARY_NAMESPACE, "name": "member-member-b"}}
             assert base64.b64decode(primary.must("GET", OURS)["data"]["token"]).decode() == credential
     path = world.fleet.settings.credentials / "joined" / "member-a.token"
     assert path.read_bytes().startswith(b"fleetward-sealed-v1\n")
     with world.fleet.wiring() as wiring:
-        assert asyncio.run(forget(wiring, "member-a")) == (str(path),)
+        assert asyncio.run(forget(wiring, "member-a")) == (
+            "joined/member-a.token",
+            "joined/member-a.viewer.token",
+        )
     assert not path.exists()
 
 
@@ -120,5 +126,5 @@ def test_a_sealed_file_is_forgotten_and_doctor_opens_it(world: World, b: Plane) 
     assert "FW1790" in world.command("doctor", "--output", "json", exits=1)
     key.with_suffix(".away").rename(key)
     path = world.fleet.settings.credentials / "joined" / "member-b.token"
-    assert gone(world) == (str(path),)
+    assert gone(world) == ("joined/member-b.token", "joined/member-b.viewer.token")
     assert gone(world) == ()

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.documents import load
+from reconciler.documents.joined import in_file
 from reconciler.errors import FleetwardError
 from reconciler.model import Snapshot
 from reconciler.pipeline.membership.codes import CODES
@@ -127,8 +128,9 @@ class Blobs(dict[str, bytes]):
 def test_a_registration_is_a_document_of_the_fleet_and_always_the_same():
     request = parse_request(encoded())
     labels = {"tier": "workload", "owner": "null", "environment": "on"}
-    text = registration(request, labels, "v1.36.3", "joined/member-a.token")
-    assert text == registration(request, dict(reversed(labels.items())), "v1.36.3", "joined/member-a.token")
+    logins = {"credentials": in_file("member-a"), "viewerCredentials": in_file("member-a", viewer=True)}
+    text = registration(request, labels, "v1.36.3", logins)
+    assert text == registration(request, dict(reversed(labels.items())), "v1.36.3", logins)
     federation = yaml.safe_dump(
         {"apiVersion": "fleetward.io/v1alpha1", "kind": "Federation", "metadata": {"name": "f"},
          "spec": {"signers": [{"name": "a", "keys": [SIGNER]}]}}

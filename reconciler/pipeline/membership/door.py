@@ -25,12 +25,12 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from reconciler.audit.codes import LogConflictError
-from reconciler.audit.entry import Entry, MemberJoined, TokenUsed
+from reconciler.audit.entry import CredentialIssued, CredentialRole, Entry, MemberJoined, TokenUsed
 from reconciler.audit.log import Log
 from reconciler.audit.membership import JoinToken
 from reconciler.errors import FleetwardError
 from reconciler.member.addresses import Resolver
-from reconciler.member.callback import Applicant, look_at
+from reconciler.member.callback import Applicant, Applied, look_at
 from reconciler.member.enrol import fingerprint
 from reconciler.member.identity import Identity
 from reconciler.model import Clock, Json, Signer
@@ -53,9 +53,9 @@ T = TypeVar("T")
 class DoorPorts:
     """What the door needs. ``open_log`` gives the log as it is now, for writing.
 
-    ``store`` keeps a member's credential and gives ``spec.credentials`` of its registration; it may be
-    repeated. ``stored`` says whether a name has one. ``check`` says of a commit what reconcile would, after a
-    base.
+    ``store`` keeps a member's credential and its viewer's, and gives ``credentials`` and
+    ``viewerCredentials`` of its registration's spec; it may be repeated. ``stored`` says whether a name has
+    one. ``check`` says of a commit what reconcile would, after a base.
     ``loopback`` allows members on this very machine.
     """
 
@@ -64,7 +64,7 @@ class DoorPorts:
     issuer: str  # of tokens
     token_key: bytes  # SubjectPublicKeyInfo, DER
     signer: Signer
-    store: Callable[[str, str], Mapping[str, Json]]
+    store: Callable[[str, str, str], Mapping[str, Json]]
     stored: Callable[[str], bool]
     check: Check
     clock: Clock
@@ -114,11 +114,11 @@ class Door:
         applicant = Applicant(
             request.uid, request.servers, request.ca_bundle, request.server_name, request.credential
         )
-        identity = await look_at(
+        seen = await look_at(
             applicant, clock=self.ports.clock, loopback=self.ports.loopback, resolver=self.ports.resolver
         )
         # 5. to 8.
-        return await self._locked(lambda: self._settle(request, claims, identity))
+        return await self._locked(lambda: self._settle(request, claims, seen))
 
     async def _locked(self, work: Callable[[], T]) -> T:
         """``work`` in a thread, alone. It is not given up when its request is: a join ends as a whole."""
@@ -141,14 +141,16 @@ class Door:
         ports = self.ports
         return Ways(ports.repository, ports.signer, ports.clock, ports.stored, ports.check)
 
-    def _settle(self, request: JoinRequest, claims: Claims, identity: Identity) -> Admission:
+    def _settle(self, request: JoinRequest, claims: Claims, seen: Applied) -> Admission:
         # 5. The token is used.
+        identity = seen.identity
         course = self._use(request, claims, identity)
-        # 6. The credential.
-        credentials = self.ports.store(request.name, request.credential)
+        # 6. The credentials.
+        self._append_viewer(request.name, seen)
+        logins = self.ports.store(request.name, request.credential, seen.viewer.token)
         # 7. The registration.
         labels = dict(label.split("=", 1) for label in course.token.labels)
-        content = registration(request, labels, identity.version, credentials)
+        content = registration(request, labels, identity.version, logins)
         commit, branch = self._ways.register(course, request.name, content)
         # 8. The join.
         entry = MemberJoined(
@@ -178,6 +180,14 @@ class Door:
                 return course
         raise AssertionError("unreachable")
 
+    def _append_viewer(self, name: str, seen: Applied) -> None:
+        """A token of the viewer's account was asked for with the member's own credential."""
+        issued = CredentialIssued(
+            actor=self.ports.actor, cluster=name, cluster_uid=seen.identity.uid, role=CredentialRole.VIEWER,
+            expires=seen.viewer.expires, audit_id=seen.viewer.audit_id,
+        )  # fmt: skip
+        self._append([issued])
+
     def _append_joined(self, entry: MemberJoined, course: Course) -> MemberJoined:
         """Log the join, once; the entry that counts: the ref may have moved on since the first."""
         for attempt in range(TRIES):
@@ -206,11 +216,11 @@ class Door:
         if not entries:
             return
         try:
-            await self._locked(lambda: self._append_refusals(entries))
+            await self._locked(lambda: self._append(entries))
         except FleetwardError as error:
             self.ports.report(f"refusals could not be logged: {error.code} {error.message}")
 
-    def _append_refusals(self, entries: Sequence[Entry]) -> None:
+    def _append(self, entries: Sequence[Entry]) -> None:
         for attempt in range(TRIES):
             try:
                 self.ports.open_log().append(entries)

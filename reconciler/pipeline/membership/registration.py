@@ -58,15 +58,15 @@ def path_of(name: str) -> str:
 
 
 def registration(
-    request: JoinRequest, labels: Mapping[str, str], version: str, credentials: Mapping[str, Json]
+    request: JoinRequest, labels: Mapping[str, str], version: str, logins: Mapping[str, Json]
 ) -> bytes:
-    """The file's bytes; ``version`` is the API server's ("v1.36.3"), ``credentials`` the spec's."""
+    """The file's bytes; ``version`` is the API server's ("v1.36.3"), ``logins`` the spec's credentials."""
     spec: dict[str, object] = {"apiServers": list(request.servers)}
     if request.ca_bundle:
         spec["caBundle"] = _Text(request.ca_bundle.strip() + "\n")
     if request.server_name:
         spec["tlsServerName"] = request.server_name
-    spec["credentials"] = dict(credentials)
+    spec |= logins
     spec["kubernetesVersion"] = ".".join(version.removeprefix("v").split(".")[:2])
     metadata: dict[str, object] = {"name": request.name}
     if labels:
