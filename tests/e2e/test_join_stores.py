@@ -125,6 +125,5 @@ def test_a_sealed_file_is_forgotten_and_doctor_opens_it(world: World, b: Plane) 
     key.rename(key.with_suffix(".away"))
     assert "FW1790" in world.command("doctor", "--output", "json", exits=1)
     key.with_suffix(".away").rename(key)
-    path = world.fleet.settings.credentials / "joined" / "member-b.token"
     assert gone(world) == ("joined/member-b.token", "joined/member-b.viewer.token")
     assert gone(world) == ()
