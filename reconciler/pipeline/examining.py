@@ -67,20 +67,28 @@ class Examination:
 
 
 async def examine(
-    checked: Checked, ports: ExaminePorts, bounds: Bounds, clusters: Collection[str] = ()
-) -> tuple[Examination, ...]:
-    """Examine these members, all for none; a suspended one only by name. Raises SettingsError."""
-    work = (_examine(checked, ports, bounds, one, one.name in clusters) for one in checked.select(clusters))
-    return tuple(await asyncio.gather(*work))
+    checked: Checked, ports: ExaminePorts, bounds: Bounds, clusters: Collection[str] = (),
+    kicked: Collection[str] = (),
+) -> tuple[Examination, ...]:  # fmt: skip
+    """Examine these members, all for none; suspended or ``kicked`` ones by name only. Raises SettingsError."""
+
+    async def one(cluster: Cluster) -> Examination:
+        if cluster.name not in clusters and (why := _left_alone(cluster, kicked)):
+            reason = f"it {why}; name it with --cluster to examine it"
+            return Examination(cluster.name, (skipped(MemberCheck.EXAMINED, reason),))
+        return await _examine(checked, ports, bounds, cluster)
+
+    return tuple(await asyncio.gather(*map(one, checked.select(tuple(clusters)))))
 
 
-async def _examine(
-    checked: Checked, ports: ExaminePorts, bounds: Bounds, cluster: Cluster, named: bool
-) -> Examination:
+def _left_alone(cluster: Cluster, kicked: Collection[str]) -> str:
+    if cluster.suspend:
+        return "is suspended (spec.suspend)"
+    return "was kicked" if cluster.name in kicked else ""
+
+
+async def _examine(checked: Checked, ports: ExaminePorts, bounds: Bounds, cluster: Cluster) -> Examination:
     check = MemberCheck.EXAMINED
-    if cluster.suspend and not named:
-        reason = "it is suspended (spec.suspend); name it with --cluster to examine it"
-        return Examination(cluster.name, (skipped(check, reason),))
     expected = f"done within {bounds.timeout.total_seconds():g} s"
     desired = guarded(checked.compiled[cluster.name].desired, cluster)
     seen = Seen()

@@ -24,6 +24,7 @@ from reconciler.pipeline.accepting import require_initialized
 from reconciler.pipeline.check import Checked, prepare
 from reconciler.pipeline.examining import Examination, ExaminePorts, examine, fleet_versions
 from reconciler.pipeline.examining_host import HostCheck
+from reconciler.pipeline.membership.standing import kicked_of
 from reconciler.pipeline.ports import CheckPorts
 
 
@@ -85,8 +86,14 @@ async def examine_fleet(
     found.results.append(log.witness_result(found.view, root, members.clock()))
     if found.checked is None:
         return Examined("", tuple(found.results))
-    examined = await examine(found.checked, members, bounds, clusters)
+    examined = await examine(found.checked, members, bounds, clusters, _kicked(found, found.checked))
     return Examined(found.checked.commit, (*found.results, fleet_versions(examined)), examined)
+
+
+def _kicked(found: _Found, checked: Checked) -> Collection[str]:
+    if found.view is None or found.checks is None:
+        return ()
+    return kicked_of(found.view.state(), checked.read_fleet, found.checks.repository.blobs).keys()
 
 
 def _of_host(ports: HostPorts) -> list[Result]:
