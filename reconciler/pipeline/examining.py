@@ -70,7 +70,7 @@ async def examine(
     checked: Checked, ports: ExaminePorts, bounds: Bounds, clusters: Collection[str] = (),
     kicked: Collection[str] = (),
 ) -> tuple[Examination, ...]:  # fmt: skip
-    """Examine these members, all for none; suspended or ``kicked`` ones by name only. Raises SettingsError."""
+    """Examine these members, all for none; suspended or kicked ones only by name. Raises SettingsError."""
 
     async def one(cluster: Cluster) -> Examination:
         if cluster.name not in clusters and (why := _left_alone(cluster, kicked)):
