@@ -52,7 +52,7 @@ class Watch:
     kept: int = 0
     skipped: list[str] = field(default_factory=list)
     looked: set[Path] = field(default_factory=set)  # folders of tests
-    learned: dict[Path, tuple[int, int]] = field(default_factory=dict)  # of the session's places
+    learned: dict[Path, tuple[int, int]] = field(default_factory=dict)  # places, as they were
 
     def learn(self, secret: Secret, *, shared: bool = False) -> None:
         """Look for it from now on, in this test or in all of them."""
@@ -77,11 +77,10 @@ class Watch:
         for path in found.places:
             try:
                 facts = path.stat()
-                if not shared or self.learned.get(path) != (facts.st_mtime_ns, facts.st_ino):
+                if self.learned.get(path) != (facts.st_mtime_ns, facts.st_ino):
                     for secret in secrets_of(path.open("rb").read(_MAX_PLACE)):
                         self.learn(Secret(f"{secret.kind} of {path.name}", secret.core), shared=shared)
-                    if shared:
-                        self.learned[path] = facts.st_mtime_ns, facts.st_ino
+                    self.learned[path] = facts.st_mtime_ns, facts.st_ino
             except OSError:
                 continue
         return found
@@ -176,7 +175,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
     report: pytest.TestReport = yield
     folder = (getattr(item, "funcargs", None) or {}).get("tmp_path")
-    found = _learn(item, folder, report.when)
+    found = _learn(item, folder, report)
     leaks = _leaks(report)
     if report.when == "teardown":
         leaks += [f"{s.kind} is in {where}" for where, text in _WATCH.texts for s in _find(text)]
@@ -186,9 +185,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     return report  # type: ignore[return-value]
 
 
-def _learn(item: pytest.Item, folder: Path | None, when: str) -> Walk:
-    if when == "setup":
-        return Walk()
+def _learn(item: pytest.Item, folder: Path | None, report: pytest.TestReport) -> Walk:
+    if report.when != "teardown" and not report.failed and not report.sections:
+        return Walk()  # nothing to be searched yet
     if folder is not None:
         _WATCH.looked.add(folder)
     if item.get_closest_marker("real"):

@@ -7,6 +7,8 @@ Rules:
 - At most ``CONNECTIONS`` at a time, ``PER_ADDRESS`` of them from an address (an IPv6 /64 counts as one), so
   that slow ones of one address leave room for others; ``CONCURRENT`` joins, ``PER_MINUTE`` requests a minute
   from an address: more get 429, and cost neither log nor Git nor a member anything.
+- Nothing of what a stranger sent reaches the terminal but by ``report``: what is no HTTP is answered or cut,
+  without the tracebacks that aiohttp and asyncio would print.
 - Answers are JSON; a refusal is ``{"error": {"code", "message", "expected", "got", "hint"}}``. What went
   wrong here, beyond the request, is told to this side's operator only.
 """
@@ -14,6 +16,7 @@ Rules:
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 import tempfile
 from collections.abc import Callable
@@ -39,8 +42,10 @@ from reconciler.surfaces.cli.errors import error_dict
 HANDSHAKE, HEADERS, BODY, WHOLE = 10.0, 10.0, 10.0, 120.0  # seconds
 CONNECTIONS, PER_ADDRESS, CONCURRENT, PER_MINUTE = 256, 32, 16, 30
 MAX_ADDRESSES = 10_000
+_QUIET = logging.Logger(__name__, logging.CRITICAL + 1)
 _HTTP: dict[str, Any] = {
-    "access_log": None, "keepalive_timeout": 0, "lingering_time": 2, "auto_decompress": False,
+    "logger": _QUIET, "access_log": None, "auto_decompress": False,
+    "keepalive_timeout": 0, "lingering_time": 2,
 }  # fmt: skip
 _STATUS = {
     "FW1740": 401, "FW1741": 401, "FW1742": 401, "FW1743": 409, "FW1744": 403, "FW1745": 403, "FW1747": 409,
@@ -144,6 +149,7 @@ class JoinServer:
     async def serve(self, host: str | None, port: int, ready: Callable[[int], None]) -> None:
         """Listen until cancelled; ``ready`` gets the port. Raises OSError where it cannot listen."""
         loop = asyncio.get_running_loop()
+        loop.set_exception_handler(self._unhandled)
         http = web.Server(self._handle, **_HTTP)
         server = await loop.create_server(
             lambda: _Connection(http(), self._live), host, port, ssl=self._context(),
@@ -185,12 +191,19 @@ class JoinServer:
         except (ConnectionError, asyncio.CancelledError):
             raise
         except Exception as error:
-            self.report(
-                f"error FW1000: a defect of fleetward: {type(error).__module__}.{type(error).__name__}"
-            )
+            self._defect(error)
             answer = _json(500, {"error": {"code": "FW1000", "message": "the primary failed"}})
         answer.force_close()
         return answer
+
+    def _unhandled(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Of a connection that broke there is nothing to say; the rest is ours."""
+        error = context.get("exception")
+        if error is not None and not isinstance(error, OSError):
+            self._defect(error)
+
+    def _defect(self, error: BaseException) -> None:
+        self.report(f"error FW1000: a defect of fleetward: {type(error).__module__}.{type(error).__name__}")
 
     async def _answer(self, request: web.BaseRequest, address: str) -> web.Response:
         if not self.rates.take(address):
