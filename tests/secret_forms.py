@@ -142,7 +142,7 @@ class Index:
 
     def redact(self, text: str) -> str:
         """``text`` without what was found in it; without anything, where it cannot be cut out."""
-        data = text.encode("utf-8", "surrogateescape")
+        data = text.encode("utf-8", "surrogatepass")
         for secret in self.find(data):
             for form in forms(secret.core):
                 data = data.replace(form, f"[{secret.kind}]".encode())

@@ -174,15 +174,23 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
     report: pytest.TestReport = yield
+    try:
+        leaks = _looked_for(item, report)
+    except Exception as error:  # of one test, not the end of all
+        leaks = [f"the search itself failed: {type(error).__name__}: {str(error)[:200]!a}"]
+    if leaks:
+        _fail(report, leaks)
+    return report  # type: ignore[return-value]
+
+
+def _looked_for(item: pytest.Item, report: pytest.TestReport) -> list[str]:
     folder = (getattr(item, "funcargs", None) or {}).get("tmp_path")
     found = _learn(item, folder, report)
     leaks = _leaks(report)
     if report.when == "teardown":
         leaks += [f"{s.kind} is in {where}" for where, text in _WATCH.texts for s in _find(text)]
         leaks += _WATCH.search(found, _WATCH.find)
-    if leaks:
-        _fail(report, leaks)
-    return report  # type: ignore[return-value]
+    return leaks
 
 
 def _learn(item: pytest.Item, folder: Path | None, report: pytest.TestReport) -> Walk:
@@ -204,7 +212,7 @@ def _session_folders(config: pytest.Config) -> list[Path]:
 
 
 def _find(text: str) -> list[Secret]:
-    return _WATCH.find(text.encode("utf-8", "surrogateescape"))
+    return _WATCH.find(text.encode("utf-8", "surrogatepass"))
 
 
 def _leaks(report: pytest.TestReport) -> list[str]:
