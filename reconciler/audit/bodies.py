@@ -91,7 +91,11 @@ def _open(envelope: bytes) -> tuple[Json, tuple[ObjectRef, ...]]:
         statement = orjson.loads(payload)
         changes = statement["predicate"]["changes"]
         refs = tuple(_ref(change) for change in changes[:MAX_OBJECTS])
-        whole = statement["predicateType"] == CHANGE_SET and len(refs) == len(changes)
+        whole = (
+            statement["predicateType"] == CHANGE_SET
+            and isinstance(changes, list)
+            and len(refs) == len(changes)
+        )
     except (ValueError, TypeError, KeyError, AttributeError):
         statement, refs, whole = None, (), False
     if not whole:

@@ -72,7 +72,8 @@ def mutations(value: Any) -> Iterator[Any]:
                     there.pop(name, None)
                 else:
                     there[name] = change
-                if mutated != value:
+                other_flag = change is True and isinstance(place.get(name), bool)  # which is as good
+                if mutated != value and not other_flag:
                     yield mutated
 
 

@@ -26,7 +26,7 @@ from audit_helpers import (
     outcome,
     trust,
 )
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from reconciler.audit import codes, fields
@@ -167,6 +167,7 @@ def enveloped(statement: object) -> bytes:
 
 @UNHURRIED
 @given(json_values)
+@example("")
 def test_change_sets_of_any_form(value: object) -> None:
     predicate = STATEMENT["predicate"]
     for statement in (
