@@ -28,7 +28,8 @@ import pygit2
 MAX_FILE, MAX_OBJECT, MAX_TOTAL = 64 << 20, 16 << 20, 512 << 20  # bytes
 _NAMES = re.compile(
     r".+\.token(\.\w+)?|.+\.key(\.(old|new)[\w-]*)?|.+\.kubeconfig|kubeconfig.*|[\w-]+-(viewer|admin)|config"
-    r"|ca\.pem|tokens\.csv|pin|id_\w+|\.[\w.-]+\.\w+"  # the last: a credential on its way to its place (a mkstemp beside it)
+    r"|ca\.pem|tokens\.csv|pin|id_\w+"
+    r"|\.[\w.-]+\.\w+"  # a credential on its way to its place (a mkstemp beside it)
 )
 _FOLDERS = re.compile(r"joined|kubeconfigs|keys|private-keys-v1\.d|openpgp-revocs\.d|credentials|pki")
 _STORES = ("etcd", "tokens")  # of etcd; of SoftHSM
