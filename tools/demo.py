@@ -250,9 +250,9 @@ def join(shell: Shell, name: str, member: Member) -> None:
     shell.run(*command, stdin=token, shows=f"on refs/heads/join/{name}", hides=token.strip())
     if name == NAMES[-1]:
         shell.run(*command, stdin=token, exits=2, shows="FW1743", hides=token.strip())
-    # Its owner lets the reconciler apply more than the least: here every kind.
+    # Its owner lets fleetward govern more than the least: here every kind.
     kinds = shell.folder / "every-kind.yaml"
-    kinds.write_text(yaml.safe_dump(EVERY_KIND), encoding="utf-8")
+    kinds.write_text(yaml.safe_dump_all(EVERY_KIND), encoding="utf-8")
     shell.run("kubectl", "--kubeconfig", str(member.kubeconfig), "apply", "-f", str(kinds))
 
 

@@ -14,26 +14,35 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from kubernetes import client, config, dynamic
 
-from reconciler.member.bootstrap import LABEL_AGGREGATE, bootstrap_objects
+from reconciler.member.bootstrap import LABEL_AGGREGATE, LABEL_AGGREGATE_VIEW, bootstrap_objects
 from reconciler.model import MEMBER_NAMESPACE, RECONCILER_USER
 
 if TYPE_CHECKING:
     from reconciler.sandbox.members import Member
 
-# Collected into the reconciler's role by its aggregation label; see member.bootstrap.
-EVERY_KIND = {
-    "apiVersion": "rbac.authorization.k8s.io/v1",
-    "kind": "ClusterRole",
-    "metadata": {"name": "sandbox-every-kind", "labels": {LABEL_AGGREGATE: "true"}},
-    "rules": [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}],
-}
+
+def _every_kind(name: str, label: str, verbs: list[str]) -> dict[str, Any]:
+    rule = {"apiGroups": ["*"], "resources": ["*"], "verbs": verbs}
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRole",
+        "metadata": {"name": name, "labels": {label: "true"}},
+        "rules": [rule],
+    }
+
+
+# Collected by their aggregation labels into the roles of both accounts; see member.bootstrap.
+EVERY_KIND = (
+    _every_kind("sandbox-every-kind", LABEL_AGGREGATE, ["*"]),
+    _every_kind("sandbox-every-kind-view", LABEL_AGGREGATE_VIEW, ["get", "list"]),
+)
 TOKEN_SECONDS = 7 * 86_400  # a sandbox is not kept longer
 
 
 def provision(member: Member, directory: Path) -> Path:
     """Bootstrap the member; returns the reconciler's kubeconfig, ``directory/<name>.kubeconfig``."""
     with config.new_client_from_config(str(member.kubeconfig)) as api:
-        _apply(dynamic.DynamicClient(api), [*bootstrap_objects(), EVERY_KIND])
+        _apply(dynamic.DynamicClient(api), [*bootstrap_objects(), *EVERY_KIND])
         token = _token(client.CoreV1Api(api))
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = directory / f"{member.name}.kubeconfig"

@@ -33,7 +33,7 @@ def test_from_a_token_to_a_member(world: World, b: Plane, tmp_path: Path) -> Non
     token = world.token("--cluster", "member-b")
     with world.serving():
         said = world.join(b, token)
-    assert "in place: ServiceAccount federation-system/federation-reconciler" in said
+    assert "16 objects for fleetward's two accounts" in said
     assert "on refs/heads/join/member-b" in said
     assert world.kinds()[1:] == [
         "promoted",
