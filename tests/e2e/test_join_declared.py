@@ -18,6 +18,7 @@ from reconciler.audit.entry import MemberJoined
 from reconciler.errors import FleetwardError
 from reconciler.member.errors import CredentialError
 from reconciler.member.in_cluster import in_cluster
+from reconciler.member.token_file import read_token
 from reconciler.model import Json
 from reconciler.pipeline.membership.door import Door, DoorPorts
 from reconciler.pipeline.membership.enrolling import enrol_cluster
@@ -69,8 +70,9 @@ def test_from_files_to_a_member(declared: World, b: Plane, tmp_path: Path) -> No
     run = world.fleet.reconcile()
     assert [member.state for member in run.members] == [MemberState.APPLIED], run
     (tmp_path / "join.token").unlink()
-    stored = world.fleet.settings.credentials / "joined" / "member-b.token"
-    world.secrets.append(stored.read_text().strip())
+    settings = world.fleet.settings
+    stored = read_token(settings.credentials, "joined/member-b.token", settings.seal_keys)
+    world.keep("credential", stored.decode().strip())
     assert world.scan(tmp_path) == []
 
 

@@ -98,8 +98,7 @@ def test_the_primary_itself_is_in_a_file_and_what_is_stored_may_be_stored_again(
     prepare(primary)
     with world.fleet.wiring() as wiring:
         assert store(wiring, "member-a", "first", "reads") == {
-            "credentials": {"tokenFile": "joined/member-a.token"},
-            "viewerCredentials": {"tokenFile": "joined/member-a.viewer.token"},
+            "credentials": {"tokenFile": "joined/member-a.token"}  # registered, and without a viewer
         }
         for credential in ("first", "first", "second"):
             where = store(wiring, "member-b", credential, "reads")["credentials"]
@@ -108,10 +107,7 @@ def test_the_primary_itself_is_in_a_file_and_what_is_stored_may_be_stored_again(
     path = world.fleet.settings.credentials / "joined" / "member-a.token"
     assert path.read_bytes().startswith(b"fleetward-sealed-v1\n")
     with world.fleet.wiring() as wiring:
-        assert asyncio.run(forget(wiring, "member-a")) == (
-            "joined/member-a.token",
-            "joined/member-a.viewer.token",
-        )
+        assert asyncio.run(forget(wiring, "member-a")) == ("joined/member-a.token",)
     assert not path.exists()
 
 
