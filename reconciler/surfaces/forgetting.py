@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from reconciler.documents.joined import file_of
 from reconciler.surfaces import stores
 
 if TYPE_CHECKING:
@@ -20,11 +21,12 @@ if TYPE_CHECKING:
 async def forget_credentials(
     wiring: Wiring, name: str, paths: Sequence[str]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """(What was removed, why others stay), of the stores and of ``forget_files``.
+    """(What was removed, why others stay), of the stores and of ``forget_files``; ``paths`` are its own alone.
 
     Raises CredentialLeftError, MemberError, SettingsError.
     """
-    stored = await stores.forget(wiring, name)
+    ours = file_of(name) in paths  # or another registration names it, too
+    stored = await stores.forget(wiring, name) if ours else ()
     removed, left = forget_files(wiring.settings, paths)
     return (*stored, *removed), left
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from join_world import World, kubeconfig
 from leave_world import NAME, SHOP, SPACE, Departing, Killed, departing, kick_once
 
 from reconciler.audit.entry import Intent, MemberKicked, MemberLeft
+from reconciler.member.token_file import read_token
 from reconciler.model import APPLYSET_ID, LABEL_PART_OF
 from reconciler.pipeline.membership.kicking import Order
 from reconciler.pipeline.run import MemberState
@@ -25,6 +25,12 @@ from reconciler.trust.sshsig import public_key_text
 STORED = ["joined/member-b.token", "joined/member-b.viewer.token"]
 pytestmark = pytest.mark.real
 FOREIGN = "/api/v1/namespaces/shop/configmaps"
+
+
+def credential_of(one: Departing) -> str:
+    """What the primary keeps of the member's, opened."""
+    settings = one.world.fleet.settings
+    return read_token(settings.credentials, STORED[0], settings.seal_keys).decode().strip()
 
 
 @pytest.fixture
@@ -168,7 +174,7 @@ def test_the_guard_that_is_gone_may_still_refuse_for_a_moment(
 def test_a_member_is_kicked_and_comes_back(one: Departing, tmp_path: Path) -> None:
     one.join()
     stored = one.world.fleet.settings.credentials / "joined" / "member-b.token"
-    credential = stored.read_text().strip()
+    credential = credential_of(one)
     refused = one.world.command("kick", NAME, exits=2)
     assert "FW1769" in refused
     assert "to delete: 1 ClusterRole, 2 ConfigMap, 1 Namespace, 1 Valid" in refused
@@ -292,7 +298,8 @@ def test_the_primary_is_not_kicked(world: World, b: Plane) -> None:
 def test_a_credential_that_others_use_stays(one: Departing) -> None:
     one.join()
     folder = one.world.fleet.settings.credentials
-    shutil.copy(folder / "joined" / "member-b.token", folder / "shared.token")
+    (folder / "shared.token").touch(0o600)
+    (folder / "shared.token").write_text(credential_of(one))
     registration = one.world.fleet.repo.path / "clusters" / "member-b.yaml"
     body = yaml.safe_load(registration.read_text())
     body["spec"]["viewerCredentials"] = {"tokenFile": "shared.token"}
@@ -306,6 +313,7 @@ def test_a_credential_that_others_use_stays(one: Departing) -> None:
     done = one.kick_json("--gone")
     assert done["credentials"] == []
     assert (folder / "shared.token").exists()
+    assert (folder / STORED[0]).exists()
     assert any("shared.token stays" in line for line in done["leftOver"])
 
 
