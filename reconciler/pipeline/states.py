@@ -155,7 +155,7 @@ def standing(facts: Facts) -> Standing | None:
 
 def _departed(facts: Facts) -> Iterator[Standing]:
     gone = facts.departed
-    if gone and not any(time and time > gone.since for time in (facts.joined, facts.intended)):
+    if gone and not (facts.joined and facts.joined > gone.since):  # a kick has an intent of its own
         still = "its registration is still there: remove it" if facts.registered else ""
         yield Standing(gone.state, gone.since, _line("; ".join(filter(None, (gone.reason, still)))))
 

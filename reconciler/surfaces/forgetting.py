@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 async def forget_credentials(
     wiring: Wiring, name: str, paths: Sequence[str]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """(What was removed, why others stay), of the stores and of ``forget_files``; ``paths`` are its own alone.
+    """(What was removed, why others stay), of the stores and of ``forget_files``; ``paths`` are only its.
 
     Raises CredentialLeftError, MemberError, SettingsError.
     """

@@ -91,14 +91,12 @@ def departed_of(state: LogState, fleet: Fleet, blobs: Blobs) -> Mapping[str, Dep
     names = {cluster.name for cluster in fleet.clusters}
     here = kicked_of(state, fleet, blobs)
     gone = {name: one for name, one in state.membership.kicked.items() if name not in names}
-    return {name: _departed(name, one, registered=name in here) for name, one in {**here, **gone}.items()}
+    return {name: _departed(name, one) for name, one in {**here, **gone}.items()}
 
 
-def _departed(name: str, kicked: Kicked, *, registered: bool) -> Departed:
+def _departed(name: str, kicked: Kicked) -> Departed:
     said = [f"kicked by {kicked.actor}" + (f": {kicked.reason}" if kicked.reason else "")]
     if kicked.left is None:
         said.append(f"finish it: fleetward kick {name}")
-    elif registered:
-        said.append(f"its registration is still there: merge leave/{name}")
     left = kicked.left is not None
     return Departed(MemberState.LEFT if left else MemberState.KICKED, kicked.time, "; ".join(said))
