@@ -236,7 +236,7 @@ def test_a_promote_that_is_killed_at_any_step_is_finished_by_the_same_command(
 ) -> None:
     mirror.start()
     between = proxy("member-a")
-    config = kubeconfig(tmp_path / "admin", a, between.url, mirror.world.administrator_token(a))
+    config = kubeconfig(tmp_path / "admin.kubeconfig", a, between.url, mirror.world.administrator_token(a))
     command = ("promote", "--address", "127.0.0.1", "--port", str(mirror.world.port), "--kubeconfig", config)
     for at, after in [(1, False), (2, False), (2, True), (4, False), (5, True)]:
         between.rule = stop = Stopper(at, after=after, closing=between.closing)
