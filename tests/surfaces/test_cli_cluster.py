@@ -278,7 +278,8 @@ def test_a_ca_is_written_as_a_block_and_a_private_key_never(fleet: Fleet, tmp_pa
     assert fleet.body()["spec"]["caBundle"] == certificate.read_text()
     assert "caBundle: |\n" in (fleet.repo.path / "clusters/member-a.yaml").read_text()
     assert "CA          1 certificate, good until " in fleet.good("show", "member-a", "--worktree")
-    both = tmp_path / "both.pem"
+    both = tmp_path / "both.key"
+    both.touch(0o600)
     both.write_text(key.read_text() + certificate.read_text())
     shown = fleet.refused("set", "member-a", "--ca-file", str(both), code=1)
     assert "FW1342" in shown
