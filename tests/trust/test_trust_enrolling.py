@@ -77,10 +77,9 @@ def test_content_that_a_join_does_not_write(content: bytes) -> None:
 
 
 def test_content_that_a_join_writes() -> None:
-    assert (
-        registered(text(metadata={"labels": {"tier": "x"}}, **dict.fromkeys(FIELDS - SPEC.keys(), "x")), "a")
-        == ""
-    )
+    viewer = {"tokenFile": "joined/a.viewer.token"}
+    rest = dict.fromkeys(FIELDS - SPEC.keys(), "x") | {"viewerCredentials": viewer}
+    assert registered(text(metadata={"labels": {"tier": "x"}}, **rest), "a") == ""
     secret = {"secretRef": {"namespace": "fleetward-system", "name": "member-a"}}
     assert registered(text(credentials=secret), "a") == ""
 
@@ -93,7 +92,7 @@ def test_any_bytes(content: bytes) -> None:
 
 keys = st.sampled_from([*FIELDS, "mode", "username", "viewerCredentials", "suspend"])
 values = st.sampled_from(
-    [None, "joined/a.token", {"tokenFile": "joined/a.token"}, {"tokenFile": "joined/b.token"}]
+    [None, *({"tokenFile": f"joined/{name}.token"} for name in ("a", "b", "a.viewer")), "joined/a.token"]
 )
 
 
@@ -101,8 +100,10 @@ values = st.sampled_from(
 @given(st.dictionaries(keys, values, max_size=5))
 def test_only_its_own_credential_and_known_fields(spec: dict[str, Any]) -> None:
     said = registered(text(**spec), "a")
-    good = spec.keys() <= FIELDS and spec.get("credentials", SPEC["credentials"]) == SPEC["credentials"]
-    assert (said == "") == good
+    viewer = {"tokenFile": "joined/a.viewer.token"}
+    own = spec.get("credentials", SPEC["credentials"]) == SPEC["credentials"]
+    reads = spec.get("viewerCredentials", viewer) == viewer
+    assert (said == "") == (spec.keys() <= FIELDS and own and reads)
 
 
 @given(st.text(alphabet="clusters/.yamlAB-\n", max_size=30))
