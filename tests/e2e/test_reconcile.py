@@ -379,6 +379,7 @@ def free_url() -> str:
 
 def test_a_wrong_token_is_a_refusal_and_not_an_absence(fleet: Fleet, a: Plane, b: Plane) -> None:
     file = fleet.shared / "credentials" / "wrong.kubeconfig"
+    file.touch(0o600)
     good = (fleet.shared / "credentials" / "member-a.kubeconfig").read_text()
     body = yaml.safe_load(good)
     body["users"][0]["user"]["token"] = "wrong"
