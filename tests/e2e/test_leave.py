@@ -184,9 +184,9 @@ def test_a_member_is_kicked_and_comes_back(one: Departing, tmp_path: Path) -> No
     one.assert_gone()
     assert not stored.exists()
     # Its credential is refused by the cluster.
-    (tmp_path / "joined").mkdir()  # where ``scan`` expects secrets
-    config = kubeconfig(tmp_path / "joined" / "kubeconfig", one.plane, one.plane.member.url, credential)
+    config = kubeconfig(tmp_path / "kubeconfig", one.plane, one.plane.member.url, credential)
     assert "FW1710" in one.leave(exits=2, kubeconfig=config)
+    Path(config).unlink()  # ``scan`` expects no secret here
     # The log says all of it, the change set included.
     one.world.fleet.assert_log_whole()
     entries = one.world.entries()
