@@ -21,9 +21,10 @@ from pathlib import Path
 
 import yaml
 
+from reconciler.member.bootstrap import LABEL_AGGREGATE_VIEW
 from reconciler.sandbox.local import Sandbox
 from reconciler.sandbox.members import Member
-from reconciler.surfaces.provision import EVERY_KIND
+from reconciler.surfaces.provision import EVERY_KIND, READ, collected
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
@@ -250,9 +251,11 @@ def join(shell: Shell, name: str, member: Member) -> None:
     shell.run(*command, stdin=token, shows=f"on refs/heads/join/{name}", hides=token.strip())
     if name == NAMES[-1]:
         shell.run(*command, stdin=token, exits=2, shows="FW1743", hides=token.strip())
-    # Its owner lets fleetward govern more than the least: here every kind.
+    # Its owner lets fleetward govern more than the least: here every kind. What reads never has Secrets, so
+    # its right to a custom kind is given by name.
+    windows = collected("windows-view", LABEL_AGGREGATE_VIEW, (["platform.fleet.example"], ["*"], READ))
     kinds = shell.folder / "every-kind.yaml"
-    kinds.write_text(yaml.safe_dump_all(EVERY_KIND), encoding="utf-8")
+    kinds.write_text(yaml.safe_dump_all([*EVERY_KIND, windows]), encoding="utf-8")
     shell.run("kubectl", "--kubeconfig", str(member.kubeconfig), "apply", "-f", str(kinds))
 
 

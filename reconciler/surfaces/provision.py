@@ -21,20 +21,27 @@ if TYPE_CHECKING:
     from reconciler.sandbox.members import Member
 
 
-def _every_kind(name: str, label: str, verbs: list[str]) -> dict[str, Any]:
-    rule = {"apiGroups": ["*"], "resources": ["*"], "verbs": verbs}
+def collected(name: str, label: str, *rules: tuple[list[str], list[str], list[str]]) -> dict[str, Any]:
+    """A ClusterRole whose rules (groups, resources, verbs) the label adds to an account's rights."""
     return {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "ClusterRole",
         "metadata": {"name": name, "labels": {label: "true"}},
-        "rules": [rule],
+        "rules": [dict(zip(("apiGroups", "resources", "verbs"), rule, strict=True)) for rule in rules],
     }
 
 
-# Collected by their aggregation labels into the roles of both accounts; see member.bootstrap.
+READ = ["get", "list"]
+# Collected by their aggregation labels into the roles of both accounts; see member.bootstrap. RBAC only adds,
+# so "everything but Secrets" has to be named: the kinds that Kubernetes' own ``view`` leaves out.
 EVERY_KIND = (
-    _every_kind("sandbox-every-kind", LABEL_AGGREGATE, ["*"]),
-    _every_kind("sandbox-every-kind-view", LABEL_AGGREGATE_VIEW, ["get", "list"]),
+    collected("sandbox-every-kind", LABEL_AGGREGATE, (["*"], ["*"], ["*"])),
+    collected(
+        "sandbox-every-kind-view",
+        LABEL_AGGREGATE_VIEW,
+        ([""], ["nodes", "persistentvolumes", "podtemplates"], READ),
+        ([f"{group}.k8s.io" for group in ("coordination", "node", "scheduling", "storage")], ["*"], READ),
+    ),
 )
 TOKEN_SECONDS = 7 * 86_400  # a sandbox is not kept longer
 

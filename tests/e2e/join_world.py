@@ -250,8 +250,8 @@ def unprepare(plane: Plane) -> None:
     plane.send("DELETE", f"{RBAC}/namespaces/federation-system/rolebindings/{OURS[0]}")
     plane.send("DELETE", f"{space}/serviceaccounts/{OURS[0]}")
     plane.send("DELETE", f"{space}/secrets/fleetward-join")
-    plane.send("DELETE", f"{RBAC}/clusterroles/sandbox-every-kind")
-    plane.send("DELETE", f"{RBAC}/clusterroles/reconciler-config")
+    for name in ("sandbox-every-kind", "sandbox-every-kind-view", "reconciler-config"):
+        plane.send("DELETE", f"{RBAC}/clusterroles/{name}")
 
 
 def kubeconfig(path: Path, plane: Plane, server: str, token: str) -> str:
