@@ -22,7 +22,6 @@ import base64
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +32,10 @@ from reconciler.errors import MemberError
 from reconciler.member import kubeconfig
 from reconciler.member.limits import Limits
 from reconciler.member.login import Host, Login, refused
-from reconciler.member.transport import Request, Transport, expecting
+from reconciler.member.transport import Request, Transport, expecting, utc_now
 
 MAX_FILE = 1 << 20  # bytes
+_NAME_ONE = "name the kubeconfig of an administrator: --kubeconfig, or the variable KUBECONFIG"
 CREDENTIAL_ID = "authentication.kubernetes.io/credential-id"
 _REVIEW = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 _FILES = {
@@ -93,7 +93,7 @@ def administrator(path: Path, context: str, environment: Mapping[str, str]) -> A
         raise refused(str(path), "PEM in certificate-authority-data", "something else") from error
     command = user["exec"] if isinstance(user.get("exec"), dict) else {}
     argv = (str(command.get("command", "")), *(str(word) for word in command.get("args") or ()))
-    host = Host(path.parent, now, allowed_exec=(argv,), environment=environment)
+    host = Host(path.parent, utc_now, allowed_exec=(argv,), environment=environment)
     name = str(cluster.get("tls-server-name") or "")
     return Administrator(str(cluster.get("server") or ""), ca, name, text, chosen, host)
 
@@ -130,7 +130,7 @@ def own_identity(caller: Caller, *, certificate_only: bool) -> bool:
 def _embedded(path: Path) -> dict[str, Any]:
     """The kubeconfig with the contents of the files that it names in place of their names."""
     try:
-        config = yaml.safe_load(read_file(path))
+        config = yaml.safe_load(read_file(path, _NAME_ONE))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise refused(str(path), "a kubeconfig", "not YAML") from error
     if not isinstance(config, dict):
@@ -158,7 +158,7 @@ def _embed(part: dict[str, Any], name: str, folder: Path) -> None:
     )
 
 
-def read_file(path: Path) -> bytes:
+def read_file(path: Path, hint: str = "") -> bytes:
     """A file of bounded size; a pipe hangs nobody. Raises CredentialError."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -166,12 +166,7 @@ def read_file(path: Path) -> bytes:
             data = file.read(MAX_FILE + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", "") or "unreadable"
-        raise refused(str(path), "a readable file", reason) from error
+        raise refused(str(path), "a readable file", reason, hint) from error
     if len(data) > MAX_FILE:
         raise refused(str(path), f"at most {MAX_FILE} bytes", "more")
     return data
-
-
-def now() -> datetime:
-    """Now, UTC."""
-    return datetime.now(UTC)

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -43,7 +43,7 @@ from reconciler.member.seal_keys import KeyFile
 from reconciler.member.secret_slot import ApiSecrets
 from reconciler.member.slots import OpenSecrets
 from reconciler.member.token_request import Account, Issued, request_token
-from reconciler.member.transport import Transport
+from reconciler.member.transport import Transport, utc_now
 from reconciler.model import (
     Clock,
     Desired,
@@ -101,7 +101,7 @@ class Member:
         self._signer = signer
         self._report = report or _quiet
         self._source = credentials
-        self._memory = memory or EndpointMemory(_now)
+        self._memory = memory or EndpointMemory(utc_now)
         self._endpoints = Endpoints(cluster.api_servers, self._memory.clock, self._memory.known)
         transport = self._open(credentials)
         self._client = Client(transport, Kinds(transport), tuple(public_keys))
@@ -325,6 +325,15 @@ class Member:
         way = Way(self._cluster, self._source, self._limits, clock, bounds)
         await examine(way, desired, self._client.public_keys, seen)
 
+    async def examine_viewer(self, desired: Desired, seen: Seen, *, clock: Clock, bounds: Bounds) -> None:
+        """As ``examine``, and after it: what is wrong with this identity, the one that only reads."""
+        from reconciler.member.diagnosis.servers import Way
+        from reconciler.member.diagnosis.viewer import examine_viewer
+
+        way = Way(self._cluster, self._source, self._limits, clock, bounds)
+        credentials = self._cluster.viewer_credentials or self._cluster.credentials
+        await examine_viewer(way, credentials, desired, seen)
+
     def _observed(self) -> tuple[Observation, Parent]:
         if self._seen is None:
             raise errors.NotAuthorizedError("nothing was observed", hint="call observe first")
@@ -361,7 +370,7 @@ def connect(
     Raises ExecRefusedError.
     """
     host = Host(
-        credentials, clock or _now, tuple(federation.exec_commands), dict(environment or {}), open_secrets,
+        credentials, clock or utc_now, tuple(federation.exec_commands), dict(environment or {}), open_secrets,
         seal_keys,
     )  # fmt: skip
     limits = Limits(
@@ -372,10 +381,6 @@ def connect(
     return Member(
         cluster, source, public_keys=public_keys, signer=signer, limits=limits, report=report, memory=memory
     )
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 def _quiet(_line: str) -> None:

@@ -16,8 +16,9 @@ from pathlib import Path
 import orjson
 
 from reconciler.documents.formats import is_certificates, is_https_url
-from reconciler.member.administrator import Administrator, now, read_file
+from reconciler.member.administrator import Administrator, read_file
 from reconciler.member.login import Host, refused, token_of
+from reconciler.member.transport import utc_now
 
 FOLDER = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 HOST, PORT = "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"
@@ -39,7 +40,7 @@ def in_cluster(environment: Mapping[str, str], folder: Path = FOLDER) -> Adminis
         "clusters": [{"name": "pod", "cluster": {"server": server}}],
         "users": [{"name": "pod", "user": {"token": token}}],
     }
-    return Administrator(server, ca, "", orjson.dumps(config), "pod", Host(folder, now))
+    return Administrator(server, ca, "", orjson.dumps(config), "pod", Host(folder, utc_now))
 
 
 def url(host: str, port: str) -> str:

@@ -101,7 +101,7 @@ def token_of(data: bytes, label: str) -> str:
     return token
 
 
-def refused(label: str, expected: str, got: str) -> errors.CredentialError:
+def refused(label: str, expected: str, got: str, hint: str = "") -> errors.CredentialError:
     """The error for credentials that cannot be used; never contains their contents."""
-    hint = errors.CODES["FW1717"][1]
+    hint = hint or errors.CODES["FW1717"][1]
     return errors.CredentialError(f"credentials {label!r}", expected=expected, got=got, hint=hint)

@@ -98,7 +98,7 @@ class Transport:
         endpoints: Endpoints | None = None,
     ) -> None:
         checked = tuple(_checked(server) for server in servers)
-        self._endpoints = endpoints or Endpoints(checked, _now)
+        self._endpoints = endpoints or Endpoints(checked, utc_now)
         self._ca_bundle = ca_bundle
         self._server_name = server_name or None
         self._source = source
@@ -253,5 +253,6 @@ def _checked(server: str) -> str:
     return server.rstrip("/")
 
 
-def _now() -> datetime:
+def utc_now() -> datetime:
+    """The clock of whoever gives none."""
     return datetime.now(UTC)

@@ -31,6 +31,7 @@ from reconciler.member.diagnosis.results import (
     skipped,
     warning,
 )
+from reconciler.member.diagnosis.viewer import CHECKS
 from reconciler.member.errors import CODES
 from reconciler.member.guard import guard_objects
 from reconciler.member.versions import minor
@@ -47,9 +48,10 @@ _SUPPORTED = 3  # minor versions that the Kubernetes project supports at a time
 
 @dataclass(frozen=True, slots=True)
 class ExaminePorts:
-    """How members are reached, and the time."""
+    """How members are reached, by who writes and who only reads, and the time."""
 
     connect: Callable[[Cluster, Fleet], Member]
+    connect_viewer: Callable[[Cluster, Fleet], Member]
     clock: Clock
 
 
@@ -98,6 +100,7 @@ async def _examine(checked: Checked, ports: ExaminePorts, bounds: Bounds, cluste
             ports.connect(cluster, checked.read_fleet) as member,
         ):
             await member.examine(desired, seen, clock=ports.clock, bounds=bounds)
+            await _examine_viewer(checked, ports, bounds, cluster, desired, seen)
         last = ok(check, expected, "done")
     except TimeoutError:
         hint = "give it more --timeout, or look at the last results: what follows them is slow"
@@ -108,6 +111,20 @@ async def _examine(checked: Checked, ports: ExaminePorts, bounds: Bounds, cluste
     reached = {result.check for result in results} | {check}
     results += [skipped(one, "it was not reached") for one in MemberCheck if one not in reached]
     return Examination(cluster.name, (*results, last), seen.version)
+
+
+async def _examine_viewer(
+    checked: Checked, ports: ExaminePorts, bounds: Bounds, cluster: Cluster, desired: Desired, seen: Seen
+) -> None:  # fmt: skip
+    if cluster.viewer_credentials is None:
+        reason = "no viewerCredentials are registered: the writer's are used to read"
+        seen.results.extend(skipped(check, reason) for check in CHECKS)
+        return
+    try:
+        async with ports.connect_viewer(cluster, checked.read_fleet) as viewer:
+            await viewer.examine_viewer(desired, seen, clock=ports.clock, bounds=bounds)
+    except FleetwardError as error:
+        seen.results.append(failed_by(MemberCheck.VIEWER, error, "credentials of its own"))
 
 
 def _judged(cluster: Cluster, desired: Desired, seen: Seen) -> list[Result]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,7 +48,7 @@ class ExaminingWiring(Wiring):
         """How members are reached: also without a log, when no record is believed."""
         from reconciler.pipeline.examining import ExaminePorts
 
-        return ExaminePorts(self._connect, clock)
+        return ExaminePorts(self._connect, partial(self._connect, viewer=True), clock)
 
     def believed_keys(self) -> tuple[bytes, ...]:
         """As in every run; none where the log or its key cannot be read, which is a result of its own."""

@@ -12,13 +12,15 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from e2e_proxy import FORWARD, Action, Canned, Hang, Proxy, Seen
-from e2e_world import GUARDS, MAPS, Fleet, Plane
+from e2e_world import GUARDS, MAPS, Fleet, Plane, until
 
 from reconciler.audit.cosignature import CosignatureKey
+from reconciler.member.bootstrap import VIEWER, VIEWER_USER
 from reconciler.member.diagnosis.results import MemberCheck
 from reconciler.model import FIELD_MANAGER
 
 pytestmark = pytest.mark.real
+VIEWERS = {"viewer.login", "viewer.expiry", "viewer.missing", "viewer.excess"}
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,8 @@ def test_a_sound_fleet_is_quiet_and_untouched(fleet: Fleet, a: Plane, b: Plane) 
     assert report.code == 0, report.value
     for name in fleet.planes:
         # The sandbox gives its reconciler the right to everything, and that is worth a warning.
-        assert report.bad(name, "failed", "warning", "skipped") == {"rights.excess"}
+        assert report.bad(name, "failed", "warning") == {"rights.excess"}
+        assert report.bad(name, "skipped") == VIEWERS
         assert "* *.*" in report.of(name, "rights.excess")["found"]
         assert {one["check"] for one in report.group(name)} == set(MemberCheck)
         assert report.of(name, "inventory.record")["found"].startswith("5 objects, change set 1")
@@ -96,6 +99,73 @@ def test_it_sends_reads_and_reviews_alone(fleet: Fleet, proxy: Callable[[str], P
     assert all("/selfsubject" in path for path in posted), posted
     # This proxy says no time, so nothing was measured, and that is not called good.
     assert report.of("member-a", "clock.skew")["result"] == "skipped"
+
+
+def viewed(fleet: Fleet, a: Plane, account: str) -> None:
+    """member-a with this account's token for all that only reads."""
+    path = f"/api/v1/namespaces/federation-system/serviceaccounts/{account}/token"
+    body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"audiences": []}}
+    file = fleet.settings.credentials / "a-viewer.token"
+    file.touch(mode=0o600)
+    file.write_text(a.must("POST", path, body)["status"]["token"])
+    synced(fleet, fleet.registration("member-a", viewerCredentials={"tokenFile": file.name}))
+
+
+def test_an_identity_that_only_reads(fleet: Fleet, a: Plane) -> None:
+    viewed(fleet, a, VIEWER)
+    report = doctor(fleet, "--cluster", "member-a")
+    assert report.bad("member-a", "failed", "warning") == {"rights.excess"}
+    assert report.of("member-a", "viewer.login")["found"] == VIEWER_USER
+    assert report.bad("member-a", "ok") >= VIEWERS
+
+
+@pytest.mark.parametrize(
+    ("rule", "what"),
+    [
+        ({"apiGroups": [""], "resources": ["secrets"], "verbs": ["list"]}, "also: list secrets ("),
+        ({"apiGroups": ["*"], "resources": ["*"], "verbs": ["get"]}, "also: get *.* ("),
+        (
+            {"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["patch"]},
+            "also: patch deployments",
+        ),
+        ({"apiGroups": ["apps"], "resources": ["deployments/scale"], "verbs": ["get"]}, ""),
+    ],
+)
+def test_a_viewer_that_can_do_more(fleet: Fleet, a: Plane, rule: dict[str, Any], what: str) -> None:
+    viewed(fleet, a, VIEWER)
+    labels = {"fleetward.io/aggregate-to-viewer": "true"}
+    body = {
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "rules": [rule],
+        "metadata": {"name": "more-to-see", "labels": labels},
+    }  # fmt: skip
+    roles, extra = "/apis/rbac.authorization.k8s.io/v1/clusterroles", f"{VIEWER}-extra"
+    a.must("POST", roles, body)
+    try:
+        until(lambda: rule in a.must("GET", f"{roles}/{extra}")["rules"], "the rule to be aggregated")
+        found = doctor(fleet, "--cluster", "member-a").of("member-a", "viewer.excess")
+    finally:
+        a.must("DELETE", f"{roles}/more-to-see")
+        until(lambda: rule not in a.must("GET", f"{roles}/{extra}")["rules"], "the rule to go")
+    assert found["result"] == ("warning" if what else "ok")
+    assert found["found"].startswith(what or "looked at")
+
+
+def test_a_viewer_that_is_the_writer_or_sees_too_little(fleet: Fleet, a: Plane) -> None:
+    viewed(fleet, a, "federation-reconciler")
+    login = doctor(fleet, "--cluster", "member-a").of("member-a", "viewer.login")
+    assert (login["result"], login["code"]) == ("failed", "FW1719")
+    file = fleet.settings.credentials / "a-viewer.token"
+    path = "/api/v1/namespaces/federation-system/serviceaccounts/default/token"
+    body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"audiences": []}}
+    file.write_text(a.must("POST", path, body)["status"]["token"])
+    report = doctor(fleet, "--cluster", "member-a")
+    assert report.of("member-a", "viewer.login")["result"] == "ok"
+    missing = report.of("member-a", "viewer.missing")
+    assert (missing["result"], missing["code"]) == ("failed", "FW1711")
+    assert "get, list configmaps" in missing["found"]
+    assert "aggregate-to-viewer" in missing["hint"]
+    file.unlink()
+    assert doctor(fleet, "--cluster", "member-a").of("member-a", "viewer.login")["code"] == "FW1717"
 
 
 def test_every_url_is_looked_at(fleet: Fleet, dead_port: int, a: Plane) -> None:
@@ -289,5 +359,5 @@ def test_a_member_that_is_only_observed_needs_less(fleet: Fleet) -> None:
     report = doctor(fleet)
     assert report.bad("member-a") == set()
     assert report.bad("member-a", "skipped") == {
-        "guard.policy", "inventory.record", "inventory.size", "fields.managers",
+        "guard.policy", "inventory.record", "inventory.size", "fields.managers", *VIEWERS,
     }  # fmt: skip
