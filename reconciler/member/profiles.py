@@ -60,6 +60,13 @@ async def require_served(transport: Transport) -> None:
         )  # fmt: skip
 
 
+def has_status(definition: Json) -> bool:
+    """Whether a CustomResourceDefinition is to serve our version, with a status. Raises MemberError."""
+    with expecting("a CustomResourceDefinition"):
+        ours = [one for one in definition["spec"]["versions"] if one["name"] == VERSION and one["served"]]
+        return any("status" in (version.get("subresources") or ()) for version in ours)
+
+
 async def _served(transport: Transport) -> str:
     try:
         group = (await transport.send(Request("GET", f"/apis/{GROUP}"))).json()

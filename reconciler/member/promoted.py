@@ -16,6 +16,9 @@ Rules kept here
 
 from __future__ import annotations
 
+import asyncio
+from time import monotonic
+
 import orjson
 
 from reconciler.compile.profile_crd import CRD_NAME, GROUP, PLURAL, profile_crd
@@ -26,12 +29,13 @@ from reconciler.member.discovery import BUILT_IN, CRD, NAMESPACE, Kinds
 from reconciler.member.enrol import MANAGER, put
 from reconciler.member.established import await_established
 from reconciler.member.limits import Limits
-from reconciler.member.profiles import require_served
+from reconciler.member.profiles import has_status, require_served
 from reconciler.member.transport import Request, Transport
 from reconciler.model import Json, ObjectRef
 
 ROLE = "fleetward-cluster-profiles"
 _READ, _WRITE = ["get", "list"], ["get", "list", "create", "patch", "delete"]
+_PAUSE = 0.1  # seconds
 
 
 def profile_objects() -> list[dict[str, Json]]:
@@ -72,12 +76,29 @@ async def prepare_profiles(transport: Transport, namespace: str, limits: Limits)
         made.append(f"CustomResourceDefinition {CRD_NAME}")
     client = Client(transport, Kinds(transport), ())
     await await_established(client, ObjectRef(*CRD, "", CRD_NAME), limits)
-    await require_served(transport)
+    await _await_served(transport, limits)
     made += [await put(transport, role) for role in profile_roles()]
     space = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
     if await _created(transport, NAMESPACE, space):
         made.append(f"Namespace {namespace}")
     return tuple(made)
+
+
+async def _await_served(transport: Transport, limits: Limits) -> None:
+    """Discovery lists what a definition serves a moment after it is established.
+
+    Raises UnpreparedError, at once for a definition that does not fit; MemberError.
+    """
+    definition = (await transport.send(Request("GET", BUILT_IN[CRD].path("", CRD_NAME)))).json()
+    fits = has_status(definition)
+    end = monotonic() + limits.establish_timeout.total_seconds()
+    while True:
+        try:
+            return await require_served(transport)
+        except errors.UnpreparedError:
+            if not fits or monotonic() > end:
+                raise
+            await asyncio.sleep(_PAUSE)
 
 
 async def _created(transport: Transport, kind: tuple[str, str], body: dict[str, Json]) -> bool:

@@ -39,6 +39,7 @@ from reconciler.surfaces.wiring import Wiring, clock
 
 FLEETWARD = Path(sys.executable).parent / "fleetward"
 LIMIT = 60.0  # seconds that a test waits for anything
+PAUSE = 0.03  # seconds between two looks
 MERGE, APPLY = "application/merge-patch+json", "application/apply-patch+yaml"
 MAPS = "/api/v1/namespaces/default/configmaps"
 RECORDS = "/api/v1/namespaces/federation-system/configmaps"
@@ -50,10 +51,11 @@ _OURS = f"labelSelector={LABEL_PART_OF}%3D{APPLYSET_ID}"
 
 
 def until(done: Callable[[], bool], what: str, limit: float = LIMIT) -> None:
-    """Ask until it is so; each question takes the time that pauses would."""
+    """Ask until it is so, with a pause between questions: asking costs the API server what it waits for."""
     deadline = time.monotonic() + limit
     while not done():
         assert time.monotonic() < deadline, f"waited {limit:.0f} s for {what}"
+        time.sleep(PAUSE)
 
 
 @dataclass
@@ -115,6 +117,13 @@ class Plane:
     def by_hand(self, method: str, path: str, body: Any = None, kind: str = MERGE) -> None:
         """A change after ``unguard``; admission takes a moment to forget the guard."""
         until(lambda: self.send(method, path, body, kind) < 300, f"{method} {path}")
+
+    def remove(self, *namespaces: str) -> None:
+        """Namespaces with all that is in them, at once: each takes the controller five seconds."""
+        paths = [f"/api/v1/namespaces/{name}" for name in namespaces]
+        for path in paths:
+            self.send("DELETE", path)
+        until(lambda: not any(self.get(path) for path in paths), f"{namespaces} to go")
 
     def clear(self) -> None:
         """Guard first, or it would protect the rest; then until nothing is left."""

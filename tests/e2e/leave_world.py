@@ -103,9 +103,9 @@ class Departing:
         bindings = f"{GUARDS}ybindings/fleetward-guard"
         for path in (bindings, f"{bindings}-record", GUARD):
             self.plane.send("DELETE", path)
-        for path in (f"{MAPS}/settings", f"{ROLES}/viewer", SHOP, SPACE):
-            until(lambda path=path: self.plane.send("DELETE", path) in (404, 409), path)  # type: ignore[misc]
-        until(lambda: not self.plane.get(SHOP) and not self.plane.get(SPACE), "the namespaces to go")
+        for path in (f"{MAPS}/settings", f"{ROLES}/viewer"):
+            until(lambda path=path: self.plane.send("DELETE", path) == 404, path)  # type: ignore[misc]
+        self.plane.remove("shop", "federation-system")
         for body in bootstrap_objects():
             self.plane.send("DELETE", _path(body))
         self.plane.send("DELETE", f"{RBAC}/clusterroles/reconciler-config")

@@ -80,7 +80,4 @@ class Mirror:
         until(lambda: self.primary.get(CRD) is None, "the definition to go")
         for role in ROLES:
             self.primary.send("DELETE", f"{RBAC}/clusterroles/{role}")
-        for space in (SPACE, OTHERS, "fleetward-system"):
-            path = f"/api/v1/namespaces/{space}"
-            self.primary.send("DELETE", path)
-            until(lambda path=path: self.primary.get(path) is None, f"{space} to go")
+        self.primary.remove(SPACE, OTHERS, "fleetward-system")

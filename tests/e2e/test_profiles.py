@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from e2e_proxy import FORWARD, Action, Forward, Hang, Proxy, Seen
+from e2e_proxy import FORWARD, Action, Canned, Forward, Hang, Proxy, Seen
 from e2e_world import MERGE, Fleet, Plane, result, states, until
 from join_world import RBAC, World, free_port, kubeconfig
 from profiles_world import CRD, EXTRA, GROUP, SPACE, Mirror
@@ -253,6 +253,19 @@ def test_a_promote_that_is_killed_at_any_step_is_finished_by_the_same_command(
         mirror.world.command("demote", "--force")
         mirror.clear()
     assert len([seen for seen in between.seen if seen.writes]) > 20
+
+
+def test_promote_waits_until_discovery_lists_the_definition(
+    mirror: Mirror, a: Plane, proxy: Callable[[str], Proxy], tmp_path: Path
+) -> None:
+    mirror.start()
+    between = proxy("member-a")
+    config = kubeconfig(tmp_path / "admin.kubeconfig", a, between.url, mirror.world.administrator_token(a))
+    late: list[Action] = [Canned(404), Canned(200, b'{"kind":"APIResourceList","resources":[]}'), Canned(404)]
+    between.rule = lambda seen: late.pop() if seen.path == GROUP and late else FORWARD
+    mirror.promote("--address", "127.0.0.1", "--port", str(mirror.world.port), kubeconfig=config)
+    assert not late
+    assert mirror.world.kinds("promoted") == ["promoted"]
 
 
 def access(server: str, **more: Any) -> dict[str, Any]:
