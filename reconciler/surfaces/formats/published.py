@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from reconciler.surfaces.discovering import Discovered
+from reconciler.surfaces.formats.columns import padded, row_text
 from reconciler.surfaces.formats.findings import Paint, plain
 from reconciler.surfaces.formats.safe import safe
 
@@ -18,12 +19,11 @@ def table(found: Sequence[Discovered], paint: Paint = plain) -> str:
     if not found:
         return "nobody else publishes a cluster on the primary\n"
     rows = [HEADER, *(_row(one) for one in found)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADER))]
-    lines = []
-    for at, row in enumerate(rows):
-        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
-        lines.append("   ".join(cells).rstrip())
-        left = found[at - 1].published.left_out if at else ()
+    header, *cells = padded(rows)
+    lines = [row_text(header)]
+    for row, one in zip(cells, found, strict=True):
+        lines.append(row_text(row))
+        left = one.published.left_out
         lines += [f"    {paint('left out', 'warning')}: {safe(reason)}" for reason in left]
     return "\n".join(lines) + "\n"
 

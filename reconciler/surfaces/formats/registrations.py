@@ -15,6 +15,7 @@ from reconciler.member.endpoints import EndpointHealth
 from reconciler.pipeline.states import MemberState, Standing
 from reconciler.surfaces.formats import findings
 from reconciler.surfaces.formats.ages import age
+from reconciler.surfaces.formats.columns import padded, row_text
 from reconciler.surfaces.formats.findings import Paint, plain
 from reconciler.surfaces.formats.safe import safe
 from reconciler.surfaces.registrations import Detail, Registered, Stranger
@@ -35,13 +36,11 @@ def table(
 ) -> str:
     """One row a registration, one a cluster outside of the fleet; then the reasons of states."""
     rows = [HEADER, *(_row(one, now) for one in found), *(_stranger(one, now) for one in strangers)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADER))]
     lines = []
-    for at, row in enumerate(rows):
-        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
-        if at and row[1] in _PAINTED:
+    for row, cells in zip(rows, padded(rows), strict=True):
+        if row[1] in _PAINTED:
             cells[1] = paint(cells[1], _PAINTED[row[1]])
-        lines.append("   ".join(cells).rstrip())
+        lines.append(row_text(cells))
     lines += [f"{paint(safe(name), 'heading')}: {said}" for name, said in _reasons(found, strangers)]
     return "\n".join(lines) + "\n"
 

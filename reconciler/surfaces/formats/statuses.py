@@ -7,6 +7,7 @@ from datetime import datetime
 
 from reconciler.pipeline.status import MemberStatus
 from reconciler.surfaces.formats.ages import age
+from reconciler.surfaces.formats.columns import padded, row_text
 from reconciler.surfaces.formats.credentials import warnings
 from reconciler.surfaces.formats.findings import Paint, plain
 from reconciler.surfaces.formats.safe import safe
@@ -17,8 +18,11 @@ HEADER = ("CLUSTER", "STATE", "AGE", "MODE", "ACCEPTED", "APPLIED", "OBJECTS", "
 def table(statuses: Sequence[MemberStatus], now: datetime, paint: Paint = plain) -> str:
     """One row a cluster, then reasons, errors and warnings; what is not of this moment says "stale"."""
     rows = [HEADER, *(_row(status, now) for status in statuses)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADER))]
-    lines = [_line(row, widths, paint, statuses[n - 1] if n else None) for n, row in enumerate(rows)]
+    header, *cells = padded(rows)
+    lines = [row_text(header)]
+    for row, status in zip(cells, statuses, strict=True):
+        row[1] = paint(row[1], "good" if status.good else "error")
+        lines.append(row_text(row))
     lines += [f"{paint(safe(s.cluster), 'heading')}: {said}" for s in statuses for said in _said(s, now)]
     lines += [line for status in statuses for line in _credentials(status, now, paint)]
     return "\n".join(lines) + "\n"
@@ -49,13 +53,6 @@ def _row(status: MemberStatus, now: datetime) -> tuple[str, ...]:
         f"{status.drift}?" if status.stale else str(status.drift),
         f"{seen} (stale)" if status.stale else seen,
     )
-
-
-def _line(row: Sequence[str], widths: Sequence[int], paint: Paint, status: MemberStatus | None) -> str:
-    cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
-    if status is not None:
-        cells[1] = paint(cells[1], "good" if status.good else "error")
-    return "   ".join(cells).rstrip()
 
 
 def _credentials(status: MemberStatus, now: datetime, paint: Paint) -> Iterator[str]:
