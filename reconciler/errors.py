@@ -56,12 +56,6 @@ class TrustError(FleetwardError):
     code = "FW1200"
 
 
-class DocumentError(FleetwardError):
-    """The fleet's documents cannot be read as a whole; single problems are findings."""
-
-    code = "FW1300"
-
-
 class CompileError(FleetwardError):
     """The fleet cannot be compiled; single problems are findings."""
 

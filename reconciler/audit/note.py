@@ -112,23 +112,6 @@ def format_signer_key(name: str, seed: bytes, public_key: bytes) -> str:
     return f"PRIVATE+KEY+{name}+{key_id:08x}+{base64.b64encode(bytes([ED25519]) + seed).decode()}"
 
 
-def parse_signer_key(skey: str) -> tuple[str, bytes]:
-    """(name, 32-byte seed) of an skey. Raises LogFormatError, which never shows the key."""
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-    private, word, rest = _parts(skey, 3)
-    name, key_id, encoded = _parts(rest, 3)
-    raw = decode_base64(encoded, "a signer key")
-    if (private, word, raw[0], len(raw)) != ("PRIVATE", "KEY", ED25519, 33):
-        raise LogFormatError(
-            "not an Ed25519 signer key", expected="PRIVATE+KEY+<name>+<8 hex digits>+<base64>"
-        )
-    public = Ed25519PrivateKey.from_private_bytes(raw[1:]).public_key().public_bytes_raw()
-    if f"{VerifierKey(name, public).key_id:08x}" != key_id:
-        raise LogFormatError("a signer key's id does not fit it")
-    return name, raw[1:]
-
-
 @dataclass(frozen=True, slots=True)
 class Signature:
     """One signature line, not verified yet."""

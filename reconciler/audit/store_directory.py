@@ -25,6 +25,7 @@ from pathlib import Path
 from reconciler.audit.checkpoint import PATH as CHECKPOINT
 from reconciler.audit.codes import LogConflictError, LogStorageError, LogUncertainError
 from reconciler.audit.note import MAX_NOTE
+from reconciler.files import sync_folder
 
 _POLL_SECONDS = 0.01
 
@@ -102,7 +103,7 @@ class DirectoryStore:
                 self._clear_staging()
             raise _storage_error("cannot write the log in", self.root, error) from error
         try:
-            _sync(self.root)
+            sync_folder(self.root)
         except OSError as error:
             raise LogUncertainError(
                 f"the checkpoint was replaced, but may not survive a power cut: {error.strerror}",
@@ -139,9 +140,9 @@ class DirectoryStore:
     def _sync_folders(self, changed: set[Path]) -> None:
         """Each changed folder and, since it may be new, those above it up to the root."""
         for folder in changed | {up for path in changed for up in path.parents if self.root in up.parents}:
-            _sync(folder)
+            sync_folder(folder)
         if changed:
-            _sync(self.root)
+            sync_folder(self.root)
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
@@ -149,7 +150,7 @@ class DirectoryStore:
             new = not self.root.exists()
             self.root.mkdir(parents=True, exist_ok=True)
             if new:
-                _sync(self.root.parent)
+                sync_folder(self.root.parent)
             descriptor = os.open(self.root / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
             raise _storage_error("cannot lock", self.root, error) from error
@@ -171,14 +172,6 @@ class DirectoryStore:
                         hint="wait for the other run to end, then try again",
                     ) from error  # fmt: skip
                 time.sleep(_POLL_SECONDS)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _storage_error(what: str, path: Path, error: OSError) -> LogStorageError:

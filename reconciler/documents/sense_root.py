@@ -20,7 +20,6 @@ from reconciler.model import Json
 
 Contradiction = tuple[str, list[str | int], str]  # code, JSON path, message
 _CODE = "FW1325"
-_REVOCATION = (("ssh", "krl"), ("x509", "crl"))
 
 
 def root_contradictions(spec: dict[str, Json]) -> Iterator[Contradiction]:

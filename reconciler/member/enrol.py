@@ -1,8 +1,7 @@
-"""What a cluster's administrator does on it to let it join: prepare it, and ask for a credential.
+"""What a cluster's administrator does on it to let it join: prepare it, and make the claim.
 
 Rules:
 - What is made is what ``bootstrap`` lists, by server-side apply, so it can be done again at any time.
-- The credential is a service account token, bound by the API server to a life of ``seconds`` (TokenRequest).
 - The claim is a random secret in ``federation-system/fleetward-join`` that stays on this cluster until the
   primary has answered. Only who holds it can finish a join that broke off, with the same token.
 
@@ -16,13 +15,11 @@ import base64
 import hashlib
 import re
 import secrets
-from dataclasses import dataclass, field
-from datetime import datetime
 
 import orjson
 
 from reconciler.member import errors
-from reconciler.member.bootstrap import ACCOUNT, bootstrap_objects
+from reconciler.member.bootstrap import bootstrap_objects
 from reconciler.member.discovery import BUILT_IN
 from reconciler.member.identity import Identity, identify
 from reconciler.member.transport import APPLY, Request, Transport, expecting
@@ -32,14 +29,6 @@ MANAGER = "fleetward-bootstrap"
 CLAIM = "fleetward-join"
 _SECRETS = BUILT_IN["", "Secret"]
 _NONCE = re.compile("[0-9a-f]{64}")
-
-
-@dataclass(frozen=True, slots=True)
-class Credential:
-    """A service account token and when it ends (UTC)."""
-
-    token: str = field(repr=False)
-    expires: datetime
 
 
 async def prepare(transport: Transport) -> tuple[str, ...]:
@@ -89,19 +78,6 @@ async def forget_claim(transport: Transport) -> None:
 def fingerprint(claim_text: str) -> str:
     """``sha256:<hex>`` of a claim, as the log keeps it."""
     return f"sha256:{hashlib.sha256(claim_text.encode()).hexdigest()}"
-
-
-async def credential(transport: Transport, seconds: int) -> Credential:
-    """A token of the reconciler's account. Raises MemberError."""
-    path = f"{BUILT_IN['', 'ServiceAccount'].path(MEMBER_NAMESPACE, ACCOUNT)}/token"
-    body = {
-        "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest",
-        "spec": {"audiences": [], "expirationSeconds": seconds},
-    }  # fmt: skip
-    answer = (await transport.send(Request("POST", path, orjson.dumps(body)))).json()
-    with expecting("a TokenRequest"):
-        status = answer["status"]
-        return Credential(str(status["token"]), datetime.fromisoformat(status["expirationTimestamp"]))
 
 
 async def who(transport: Transport, username: str) -> Identity:

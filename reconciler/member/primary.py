@@ -20,11 +20,11 @@ from typing import Any
 import aiohttp
 import orjson
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
 from yarl import URL
 
 from reconciler.errors import MemberError
 from reconciler.model import Json
+from reconciler.pki import PEM, pin_of
 
 MAX_ANSWER = 64 << 10  # bytes
 _CODE = re.compile("FW17[0-9]{2}|FW1[0-9]{3}")
@@ -72,16 +72,12 @@ def pinned_context(ca_pem: bytes, pin: str, where: str) -> ssl.SSLContext:
         certificate = x509.load_pem_x509_certificate(ca_pem)
     except ValueError:
         raise _other(pin, "no certificate", where) from None
-    form = serialization.PublicFormat.SubjectPublicKeyInfo
-    digest = hashes.Hash(hashes.SHA256())
-    digest.update(certificate.public_key().public_bytes(serialization.Encoding.DER, form))
-    found = f"sha256:{digest.finalize().hex()}"
-    if found != pin:
+    if (found := pin_of(certificate)) != pin:
         raise _other(pin, found, where)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.check_hostname = False
-    context.load_verify_locations(cadata=certificate.public_bytes(serialization.Encoding.PEM).decode())
+    context.load_verify_locations(cadata=certificate.public_bytes(PEM).decode())
     return context
 
 

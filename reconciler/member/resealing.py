@@ -19,8 +19,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from reconciler import files
 from reconciler.member import errors
-from reconciler.member.durable import replace_file
 from reconciler.member.login import MAX_FILE
 from reconciler.member.seal_keys import KeyFile
 from reconciler.member.sealed import SealKey, is_sealed, key_id_of, seal, unseal
@@ -88,7 +88,7 @@ def _reseal(path: Path, label: str, ring: tuple[SealKey, ...]) -> SealKey | None
         return used
     secret = unseal(ring, label, data)
     try:
-        replace_file(path, seal(ring[0], label, secret))
+        files.replace(path, seal(ring[0], label, secret), mode=0o600, durable=True)
     except OSError as error:
         raise _unreadable(path, error) from error
     return used

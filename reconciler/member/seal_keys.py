@@ -27,8 +27,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from reconciler import files
 from reconciler.member import errors
-from reconciler.member.durable import create_file, replace_file
 from reconciler.member.sealed import KEY, SealKey
 
 WORD = "fleetward-credentials-key-v1"
@@ -83,7 +83,7 @@ class KeyFile:
     def write(self, keys: Sequence[SealKey]) -> None:
         """Replace the whole file. Raises SealKeyError."""
         try:
-            replace_file(self.path, text_of(keys))
+            files.replace(self.path, text_of(keys), mode=0o600, durable=True)
         except OSError as error:
             raise _unusable(error.strerror or "not writable", self.path) from error
 
@@ -93,7 +93,7 @@ class KeyFile:
                 suppress(FileExistsError),
                 _translated(self.path),
             ):  # another process was first: its key counts
-                create_file(self.path, text_of([SealKey.new()]))
+                files.create(self.path, text_of([SealKey.new()]))
         return self.load()[0]
 
     def _read(self) -> bytes:

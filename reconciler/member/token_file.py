@@ -25,8 +25,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+from reconciler import files
 from reconciler.member import errors
-from reconciler.member.durable import replace_file, sync_folder
 from reconciler.member.login import MAX_FILE, read_file, resolved
 from reconciler.member.seal_keys import KeyFile
 from reconciler.member.sealed import is_sealed, seal, unseal
@@ -80,7 +80,7 @@ class FileSlot:
         with _translated(self.path):
             self.staged.replace(self.path)
             self._open = False
-            sync_folder(self.path.parent)
+            files.sync_folder(self.path.parent)
 
 
 def staged_of(path: Path) -> Path:
@@ -153,7 +153,8 @@ def keep_token(directory: Path, relative: str, token: str, keys: KeyFile) -> Non
     with keys.sealing() as key, _translated(path):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = path.parent.resolve() / path.name
-        replace_file(path, seal(key, label_of(directory, path), f"{token}\n".encode("ascii")))
+        sealed = seal(key, label_of(directory, path), f"{token}\n".encode("ascii"))
+        files.replace(path, sealed, mode=0o600, durable=True)
 
 
 def forget_token(directory: Path, relative: str, keys: KeyFile) -> bool:
@@ -171,7 +172,7 @@ def forget_token(directory: Path, relative: str, keys: KeyFile) -> bool:
             stack.enter_context(_alone(path))
         staged_of(path).unlink(missing_ok=True)
         path.unlink(missing_ok=True)
-        sync_folder(path.parent)
+        files.sync_folder(path.parent)
     return there
 
 

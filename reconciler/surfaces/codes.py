@@ -23,7 +23,6 @@ CODES: dict[str, tuple[str, str]] = {
         "There is no usable public key for the first signer.",
         "Make one with `ssh-keygen -t ed25519` and pass its .pub file with --key.",
     ),
-    "FW1300": ("The fleet's documents cannot be read as a whole.", "Read the message; it names the cause."),
     "FW1900": (
         "A local control plane or a program (OPA, API server, etcd) cannot be found, built or started.",
         "Read the message; `make components` builds all programs once, with progress.",

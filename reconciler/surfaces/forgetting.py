@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler.documents.joined import file_of
+from reconciler.files import sync_folder
 from reconciler.surfaces import stores
 
 if TYPE_CHECKING:
@@ -54,7 +55,6 @@ def forget_files(settings: Settings, paths: Sequence[str]) -> tuple[tuple[str, .
 def _remove(*files: Path) -> None:
     from reconciler.pipeline.membership.codes import CODES
     from reconciler.pipeline.membership.refused import CredentialLeftError
-    from reconciler.trust.keys import sync_folder
 
     try:
         for file in files:

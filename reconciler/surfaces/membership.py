@@ -79,7 +79,7 @@ def require_keys(settings: Settings, state: LogState) -> tuple[Primary, TokenKey
     from reconciler.pipeline.membership.promoting import require_primary
     from reconciler.pipeline.membership.refused import PrimaryError
     from reconciler.pipeline.membership.tokens import require_key
-    from reconciler.trust.pinned import pin_of
+    from reconciler.pki import pin_of
 
     primary = require_primary(state)
     key, authority = token_key(settings), join_authority(settings)

@@ -6,28 +6,7 @@ Rules kept here
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from reconciler.documents import Fleet, load
-from reconciler.errors import SettingsError
-
-if TYPE_CHECKING:
-    from reconciler.audit.state import LogState
-    from reconciler.surfaces.wiring import Wiring
-
-
-def accepted_fleet(wiring: Wiring, state: LogState) -> Fleet:
-    """The fleet of the accepted commit. Raises SettingsError, RepositoryError."""
-    repository = wiring.repository()
-    repository.fetch()
-    commit = state.accepted.commit if state.accepted else ""
-    fleet = load(repository.snapshot(commit)).fleet if commit else None
-    if fleet is None:
-        raise SettingsError(
-            "the accepted commit cannot be read as a fleet", where=commit[:12],
-            hint="`fleetward check` says what is wrong",
-        )  # fmt: skip
-    return fleet
+from reconciler.documents import Fleet
 
 
 def lacking(fleet: Fleet, server: str, namespace: str) -> tuple[str, ...]:

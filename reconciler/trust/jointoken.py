@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -34,6 +33,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from reconciler.errors import TrustError
+from reconciler.pki import spki_digest
 
 if TYPE_CHECKING:
     from jwt import PyJWT
@@ -123,11 +123,6 @@ class TokenKey:
 
     def __repr__(self) -> str:
         return f"TokenKey({self.id})"
-
-
-def spki_digest(der: bytes) -> str:
-    """``sha256:<hex>`` of a SubjectPublicKeyInfo: how keys and pins are named."""
-    return f"sha256:{hashlib.sha256(der).hexdigest()}"
 
 
 def issue(key: TokenKey, claims: Claims) -> str:

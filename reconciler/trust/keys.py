@@ -15,7 +15,6 @@ True
 import errno
 import os
 import stat
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -25,6 +24,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from reconciler.dsse import key_id
+from reconciler.files import create, sync_folder
 from reconciler.trust.errors import KeyExistsError, KeyFileError, KeyPermissionError
 
 MAX_PEM: Final = 16 << 10  # bytes
@@ -83,23 +83,13 @@ def save_private(path: Path, secret: bytes) -> None:
 
     Raises KeyExistsError, KeyFileError.
     """
-    temporary = ""
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
-        with os.fdopen(handle, "wb") as file:
-            file.write(secret)
-            file.flush()
-            os.fsync(handle)
-        os.link(temporary, path)  # a rename would overwrite
-        sync_folder(path.parent)
+        create(path, secret)
     except FileExistsError as error:
         hint = "keep it, or move it away first: what it signed can only be verified with it"
         raise KeyExistsError("there is a key already", where=str(path), hint=hint) from error
     except OSError as error:
         raise KeyFileError("cannot write the key", got=error.strerror or "", where=str(path)) from error
-    finally:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
 
 
 def replace(path: Path, new: Path) -> Path | None:
@@ -134,15 +124,6 @@ def retire(path: Path, *, unless: bytes) -> Path | None:
 
 def _old_name(path: Path) -> Path:
     return path.with_name(f"{path.name}.old-{load(path).key_id.removeprefix('sha256:')[:16]}")
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in ``folder`` durable. Raises OSError."""
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def load(path: Path) -> ReconcilerKey:

@@ -6,6 +6,7 @@ Rules:
 - Clients believe the CA because a token names it: SHA-256 of its SubjectPublicKeyInfo (as RFC 7469 pins). No
   trust store of a system has a part in it.
 
+>>> from reconciler.pki import pin_of
 >>> ca = new_authority("primary.example")
 >>> pin_of(ca.certificate)[:7]
 'sha256:'
@@ -14,7 +15,6 @@ Rules:
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -22,16 +22,15 @@ from typing import Final
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from reconciler.pki import PEM, SKEW, Issuer, Life, leaf, named, new_key, private_pem, self_signed
 from reconciler.trust.errors import KeyFileError
-from reconciler.trust.jointoken import spki_digest
 
 LEAF: Final = timedelta(days=90)
 _AUTHORITY = timedelta(days=3650)
-_SKEW = timedelta(minutes=5)  # the other side's clock may be behind
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +43,14 @@ class EndpointAuthority:
     @property
     def pem(self) -> bytes:
         """Certificate and private key, PEM: a secret."""
-        return self.certificate.public_bytes(serialization.Encoding.PEM) + _private_pem(self.key)
+        return self.certificate.public_bytes(PEM) + private_pem(self.key)
 
 
 def new_authority(name: str) -> EndpointAuthority:
     """A new CA for the endpoint at ``name``."""
-    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"fleetward join {name}"[:64])])
-    builder = _builder(subject, subject, key, now, _AUTHORITY)
-    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-    builder = builder.add_extension(_usage(ca=True), critical=True)
-    return EndpointAuthority(builder.sign(key, hashes.SHA256()), key)
+    key, now = new_key(), datetime.now(UTC)
+    subject = named(f"fleetward join {name}"[:64])
+    return EndpointAuthority(self_signed(subject, key, Life(now - SKEW, now + _AUTHORITY)), key)
 
 
 def parse_authority(pem: bytes) -> EndpointAuthority:
@@ -71,50 +67,9 @@ def parse_authority(pem: bytes) -> EndpointAuthority:
 
 def issue_leaf(ca: EndpointAuthority, names: Sequence[str], now: datetime) -> tuple[bytes, bytes]:
     """A certificate (with the CA's after it) for these host names and addresses, and its new key: PEM."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "fleetward join endpoint")])
-    builder = _builder(subject, ca.certificate.subject, key, now, LEAF)
-    usages = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
-    identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(ca.key.public_key())
-    builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-    builder = builder.add_extension(_usage(ca=False), critical=True)
-    builder = builder.add_extension(usages, critical=False).add_extension(identifier, critical=False)
-    alternatives = x509.SubjectAlternativeName([_alternative(name) for name in names])
-    certificate = builder.add_extension(alternatives, critical=False).sign(ca.key, hashes.SHA256())
-    pem = serialization.Encoding.PEM
-    return certificate.public_bytes(pem) + ca.certificate.public_bytes(pem), _private_pem(key)
-
-
-def pin_of(certificate: x509.Certificate) -> str:
-    """``sha256:<hex>`` of the certificate's SubjectPublicKeyInfo."""
-    form = serialization.PublicFormat.SubjectPublicKeyInfo
-    return spki_digest(certificate.public_key().public_bytes(serialization.Encoding.DER, form))
-
-
-def _private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
-    form = serialization.PrivateFormat.PKCS8
-    return key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
-
-
-def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, now: datetime, life: timedelta
-) -> x509.CertificateBuilder:
-    builder = x509.CertificateBuilder(issuer, subject, key.public_key(), x509.random_serial_number())
-    builder = builder.not_valid_before(now - _SKEW).not_valid_after(now + life)
-    identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
-    return builder.add_extension(identifier, critical=False)
-
-
-def _alternative(name: str) -> x509.GeneralName:
-    try:
-        return x509.IPAddress(ipaddress.ip_address(name))
-    except ValueError:
-        return x509.DNSName(name)
-
-
-def _usage(*, ca: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=True, key_cert_sign=ca, crl_sign=ca, key_encipherment=False,
-        data_encipherment=False, key_agreement=False, content_commitment=False,
-        encipher_only=False, decipher_only=False,
+    key, life = new_key(), Life(now - SKEW, now + LEAF)
+    certificate = leaf(
+        Issuer(ca.certificate, ca.key), named("fleetward join endpoint"), key, life, names=names,
+        usages=[ExtendedKeyUsageOID.SERVER_AUTH],
     )  # fmt: skip
+    return certificate.public_bytes(PEM) + ca.certificate.public_bytes(PEM), private_pem(key)

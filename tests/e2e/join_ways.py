@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,9 +12,6 @@ import yaml
 from e2e_world import Plane
 from join_world import World
 
-from reconciler.member import enrol
-from reconciler.pipeline.membership.request import JoinRequest, parse_request
-from reconciler.surfaces.membership import administrator_of
 from reconciler.trust.keys import load
 from reconciler.trust.sshsig import public_key_text
 
@@ -85,21 +80,3 @@ def join_file(folder: Path, token: str, name: str, **spec: Any) -> str:
     }  # fmt: skip
     (folder / "join.yaml").write_text(yaml.safe_dump(body))
     return str(folder / "join.yaml")
-
-
-def prepared(plane: Plane) -> Plane:
-    """With the account and roles, as a join leaves them."""
-
-    async def prepare() -> None:
-        transport = administrator_of(str(plane.member.kubeconfig), None).transport()
-        try:
-            await enrol.prepare(transport)
-        finally:
-            await transport.close()
-
-    asyncio.run(prepare())
-    return plane
-
-
-def parsed(body: dict[str, Any]) -> JoinRequest:
-    return parse_request(json.dumps(body).encode())

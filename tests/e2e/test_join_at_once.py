@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 from e2e_world import Plane
-from join_ways import ENROLLER, behind_url, enroller_key, parsed, prepared, push, root
+from join_asking import parse, prepared
+from join_ways import ENROLLER, behind_url, enroller_key, push, root
 from join_world import World
 
 from reconciler.audit.entry import TokenCreated
@@ -131,7 +132,7 @@ def test_what_the_gate_would_refuse_is_not_committed(
 
 
 def test_somebody_pushes_in_between(world: World, b: Plane, remote: Callable[..., str]) -> None:
-    request = parsed(world.body(prepared(b), world.token("--auto-approve"), "member-b"))
+    request = parse(world.body(prepared(b), world.token("--auto-approve"), "member-b"))
     pushed: list[str] = []
 
     def racing(ports: DoorPorts) -> DoorPorts:
@@ -209,7 +210,7 @@ def test_a_join_that_ends_anywhere_is_finished_by_the_same_request(
 
     for number, death in enumerate([store(False), store(True), repository(False), repository(True)], 1):
         name = f"member-{number}"
-        request = parsed(world.body(b, world.token("--auto-approve"), name))
+        request = parse(world.body(b, world.token("--auto-approve"), name))
         with pytest.raises(Killed):
             door(world, death)(request)
         with pytest.raises(FleetwardError, match="FW1743"):

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import yaml
 from e2e_world import Plane, until
-from join_ways import join_file, parsed, prepared, waiting
+from join_asking import parse, prepared
+from join_ways import join_file, waiting
 from join_world import World
 
 from reconciler.audit.entry import MemberJoined
@@ -87,15 +88,15 @@ def test_another_cluster_takes_the_name(declared: World, a: Plane, b: Plane) -> 
     world = declared
     prepared(a), prepared(b)
     token = world.token("--cluster", "member-b")
-    other = parsed(world.body(a, token, "member-b"))
+    other = parse(world.body(a, token, "member-b"))
     error = refused(world, other, "FW1777")
     assert "apiServers" in error.got
     assert "caBundle" in error.got
     copied = replace(other, servers=(b.member.url,), ca_bundle=b.member.ca_file.read_text())
     refused(world, copied, "FW1750")  # its credential is nobody's there
-    stolen = parsed(world.body(b, token, "member-b", uid=other.uid))
+    stolen = parse(world.body(b, token, "member-b", uid=other.uid))
     refused(world, stolen, "FW1751")
-    assert admit(world, parsed(world.body(b, token, "member-b"))).branch == "refs/heads/main"
+    assert admit(world, parse(world.body(b, token, "member-b"))).branch == "refs/heads/main"
 
 
 @pytest.mark.parametrize(
@@ -107,37 +108,35 @@ def test_another_cluster_takes_the_name(declared: World, a: Plane, b: Plane) -> 
     ],
 )
 def test_what_differs_is_said(declared: World, b: Plane, change: dict[str, Any], field: str) -> None:
-    request = parsed(
-        declared.body(prepared(b), declared.token("--cluster", "member-b"), "member-b", **change)
-    )
+    request = parse(declared.body(prepared(b), declared.token("--cluster", "member-b"), "member-b", **change))
     assert refused(declared, request, "FW1777").got == f"another {field}"
 
 
 def test_a_token_for_any_name_chooses_no_name_that_waits(declared: World, b: Plane) -> None:
-    refused(declared, parsed(declared.body(prepared(b), declared.token(), "member-b")), "FW1745")
+    refused(declared, parse(declared.body(prepared(b), declared.token(), "member-b")), "FW1745")
 
 
 def test_a_registration_that_nobody_accepted_yet(world: World, b: Plane) -> None:
     world.fleet.commit(waiting(world, b, "member-b"))
     token = world.token("--cluster", "member-b")
-    refused(world, parsed(world.body(prepared(b), token, "member-b")), "FW1747")
+    refused(world, parse(world.body(prepared(b), token, "member-b")), "FW1747")
     world.fleet.reconcile()
     world.fleet.commit(waiting(world, b, "member-b", mode="observe"))
-    refused(world, parsed(world.body(b, token, "member-b")), "FW1747")
+    refused(world, parse(world.body(b, token, "member-b")), "FW1747")
 
 
 def test_a_registration_with_credentials_of_its_own(world: World, b: Plane) -> None:
     world.fleet.commit(waiting(world, b, "member-b", credentials={"tokenFile": "joined/member-a.token"}))
     world.fleet.reconcile()
     token = world.token("--cluster", "member-b")
-    refused(world, parsed(world.body(prepared(b), token, "member-b")), "FW1747")
+    refused(world, parse(world.body(prepared(b), token, "member-b")), "FW1747")
 
 
 def test_a_cluster_that_joined_is_not_joined_again(declared: World, b: Plane) -> None:
     world = declared
-    first = parsed(world.body(prepared(b), world.token("--cluster", "member-b"), "member-b"))
+    first = parse(world.body(prepared(b), world.token("--cluster", "member-b"), "member-b"))
     admit(world, first)
-    again = parsed(world.body(b, world.token("--cluster", "member-b"), "member-b"))
+    again = parse(world.body(b, world.token("--cluster", "member-b"), "member-b"))
     with pytest.raises(FleetwardError, match="FW1747"):
         admit(world, again)
 
@@ -145,17 +144,17 @@ def test_a_cluster_that_joined_is_not_joined_again(declared: World, b: Plane) ->
 def test_a_name_whose_cluster_the_log_knows_under_another_uid(declared: World, a: Plane, b: Plane) -> None:
     """The credential is gone, and another cluster has the registration by now: the log remembers."""
     world = declared
-    admit(world, parsed(world.body(prepared(b), world.token("--cluster", "member-b"), "member-b")))
+    admit(world, parse(world.body(prepared(b), world.token("--cluster", "member-b"), "member-b")))
     (world.fleet.settings.credentials / "joined" / "member-b.token").unlink()
     world.fleet.commit(waiting(world, a, "member-b"))
     world.fleet.reconcile()
-    other = parsed(world.body(prepared(a), world.token("--cluster", "member-b"), "member-b"))
+    other = parse(world.body(prepared(a), world.token("--cluster", "member-b"), "member-b"))
     with pytest.raises(FleetwardError, match="FW1747"):
         admit(world, other)
     # The same cluster may come back: its registration again, and no credential.
     world.fleet.commit(waiting(world, b, "member-b"))
     world.fleet.reconcile()
-    back = parsed(world.body(b, world.token("--cluster", "member-b"), "member-b"))
+    back = parse(world.body(b, world.token("--cluster", "member-b"), "member-b"))
     assert admit(world, back).cluster == "member-b"
 
 
@@ -165,7 +164,7 @@ class Killed(BaseException):
 
 def test_it_ends_after_the_credential_and_is_finished(declared: World, b: Plane) -> None:
     world = declared
-    request = parsed(world.body(prepared(b), world.token("--cluster", "member-b"), "member-b"))
+    request = parse(world.body(prepared(b), world.token("--cluster", "member-b"), "member-b"))
 
     def dying(ports: DoorPorts) -> DoorPorts:
         def store(name: str, credential: str, viewer: str) -> Mapping[str, Json]:

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from reconciler.member import enrol
 from reconciler.member.administrator import Administrator, require_own_identity
+from reconciler.member.bootstrap import ACCOUNT
 from reconciler.member.primary import post_join
-from reconciler.model import Clock
+from reconciler.member.token_request import Account, request_token
+from reconciler.model import MEMBER_NAMESPACE, Clock
 from reconciler.pipeline.membership.refused import TokenNameError
 from reconciler.pipeline.membership.request import JoinRequest
 from reconciler.pipeline.membership.tokens import require_name
@@ -69,7 +71,8 @@ async def enrol_cluster(
             report(f"  in place: {line}")
         # 4. The claim. 5. The credential.
         claim = await enrol.claim(transport)
-        credential = await enrol.credential(transport, joining.credential_seconds)
+        life = timedelta(seconds=joining.credential_seconds)
+        credential = await request_token(transport, Account(MEMBER_NAMESPACE, ACCOUNT), life)
         # 6. The request.
         urls = (joining.primary,) if joining.primary else claims.urls
         servers = tuple(joining.api_servers) or (cluster.server,)

@@ -45,7 +45,7 @@ def promote_command(
     """
     from reconciler.pipeline.membership.promoting import prepare
     from reconciler.surfaces.membership import administrator_of
-    from reconciler.surfaces.promotion import accepted_fleet, lacking
+    from reconciler.surfaces.promotion import lacking
     from reconciler.surfaces.wiring import wired
     from reconciler.trust.sshsig import public_key_text
 
@@ -56,12 +56,13 @@ def promote_command(
         log = wiring.log(signer)
         state = log.state()
         again = bool(namespace and not address and state.membership.primary)
+        if not again:
+            _require(log, address, port)  # before keys are made for nothing
+        wiring.repository().fetch()
+        fleet = wiring.accepted_fleet()
         if again:
-            fleet = accepted_fleet(wiring, state)
             done = asyncio.run(prepare(state, cluster, _checked(namespace or "")))
         else:
-            _require(log, address, port)  # before keys are made for nothing
-            fleet = accepted_fleet(wiring, state)
             namespace = _checked(namespace) if namespace else fleet.federation.profiles
             done = _promote(settings, log, cluster, str(address), port, namespace)
     notes = lacking(fleet, cluster.server, namespace) if namespace else ()
@@ -89,9 +90,9 @@ def _promote(
     settings: Settings, log: Log, cluster: Administrator, address: str, port: int, namespace: str
 ) -> Promotion:
     from reconciler.pipeline.membership.promoting import promote
+    from reconciler.pki import pin_of
     from reconciler.surfaces.membership import join_authority, token_key
     from reconciler.surfaces.wiring import actor
-    from reconciler.trust.pinned import pin_of
 
     key, authority = token_key(settings, make=True), join_authority(settings, make_for=address)
     return asyncio.run(
