@@ -14,10 +14,12 @@ from typing import ClassVar
 class FleetwardError(Exception):
     """Base of everything the product raises on purpose; ``code`` is stable across releases.
 
-    ``where`` is ``path:line`` or ``cluster/object``; ``hint`` says what the reader can do.
+    ``where`` is ``path:line`` or ``cluster/object``; ``hint`` says what the reader can do, and is ``advice``
+    unless the one who raises knows better.
     """
 
     code: ClassVar[str] = "FW1000"
+    advice: ClassVar[str] = ""
 
     def __init__(
         self, message: str, *, expected: str = "", got: str = "", hint: str = "", where: str = ""
@@ -26,7 +28,7 @@ class FleetwardError(Exception):
         self.message = message
         self.expected = expected
         self.got = got
-        self.hint = hint
+        self.hint = hint or self.advice
         self.where = where
 
     def __str__(self) -> str:

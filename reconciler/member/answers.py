@@ -20,7 +20,6 @@ async def read_body(response: aiohttp.ClientResponse, limit: int, server: str) -
             response.close()
             raise errors.TooLargeError(
                 "the answer is too large", expected=f"at most {limit} bytes", where=server,
-                hint=errors.CODES["FW1708"][1],
             )  # fmt: skip
         parts.append(part)
     return parts[0] if len(parts) == 1 else b"".join(parts)
@@ -31,7 +30,6 @@ def check_type(response: aiohttp.ClientResponse, server: str) -> None:
     if response.content_type != JSON:
         raise errors.NotKubernetesError(
             "the answer is not JSON", expected=JSON, got=response.content_type[:100], where=server,
-            hint=errors.CODES["FW1707"][1],
         )  # fmt: skip
 
 

@@ -57,7 +57,6 @@ class Applier:
         except TimeoutError:
             self.error = errors.OutOfTimeError(
                 "the run took too long", expected=f"at most {self.limits.apply_timeout}",
-                hint=errors.CODES["FW1730"][1],
             )  # fmt: skip
         for change in changes:
             if change.ref not in self.outcomes and self.error:

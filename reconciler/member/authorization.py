@@ -79,12 +79,11 @@ def verified(
     if view.cluster_uid != uid:
         raise errors.WrongClusterError(
             "the change set is for another cluster", expected=uid, got=view.cluster_uid,
-            hint=errors.CODES["FW1721"][1],
         )  # fmt: skip
     if view.sequence <= sequence:
         raise errors.MovedError(
             "the member has another change set by now", expected=f"a change set after {sequence}",
-            got=f"{view.sequence}", hint=errors.CODES["FW1724"][1],
+            got=f"{view.sequence}",
         )  # fmt: skip
     # 3. Made for these very objects.
     if view.desired_digest != desired.digest:
@@ -130,6 +129,4 @@ def body_digest(body: bytes, digest: str) -> str:
 
 
 def _refused(what: str, expected: str, got: str) -> errors.NotAuthorizedError:
-    return errors.NotAuthorizedError(
-        f"{what} was not authorized", expected=expected, got=got, hint=errors.CODES["FW1723"][1]
-    )
+    return errors.NotAuthorizedError(f"{what} was not authorized", expected=expected, got=got)

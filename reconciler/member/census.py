@@ -143,7 +143,7 @@ async def _pages(
             token = value["metadata"].get("continue", "")
         if not token:
             return found
-    raise errors.NotKubernetesError("a list without an end", hint=errors.CODES["FW1707"][1])
+    raise errors.NotKubernetesError("a list without an end")
 
 
 async def _singles(

@@ -154,7 +154,6 @@ class Member:
                     f"the member issued no token: {error.code}: {error.message}",
                     expected=f"create on serviceaccounts/token {account.name!r} in {account.namespace}",
                     got=error.got,
-                    hint=errors.CODES[errors.IssueError.code][1],
                 ) from error
 
     def _open(self, credentials: CredentialSource) -> Transport:

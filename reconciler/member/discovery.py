@@ -117,7 +117,7 @@ class Kinds:
             found = self._known.get(kind)
         if found is None:
             name = ".".join(part for part in (kind[1], kind[0]) if part)
-            raise errors.UnknownKindError("unknown kind", got=name, hint=errors.CODES["FW1727"][1])
+            raise errors.UnknownKindError("unknown kind", got=name)
         return found
 
     async def listable(self) -> list[Resource]:
@@ -156,6 +156,4 @@ def resources_of(answer: Any, verb: str = "") -> Iterator[Resource]:
                         namespaced = item["scope"] == "Namespaced"
                         yield Resource(name, kind, version["version"], item["resource"], namespaced)
     except (KeyError, TypeError, AttributeError) as error:
-        raise errors.NotKubernetesError(
-            "not an API discovery answer", hint=errors.CODES["FW1707"][1]
-        ) from error
+        raise errors.NotKubernetesError("not an API discovery answer") from error

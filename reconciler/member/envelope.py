@@ -33,6 +33,4 @@ def unseal(envelope: bytes, public_keys: Sequence[bytes]) -> bytes:
 
 def distrust(reason: str) -> errors.RecordError:
     """The error for a record that cannot be believed."""
-    return errors.RecordError(
-        "the record on the member cannot be believed", got=reason, hint=errors.CODES["FW1720"][1]
-    )
+    return errors.RecordError("the record on the member cannot be believed", got=reason)

@@ -23,7 +23,10 @@ CODES: dict[str, tuple[str, str]] = {
     "FW1708": ("the answer is larger than allowed", "look for what answers instead of the API server"),
     "FW1709": ("the connection broke in the middle of an answer", "retried; check load balancers on the way"),
     "FW1710": ("the API server does not accept the credentials (401)", "renew them; see `credentials`"),
-    "FW1711": ("the reconciler lacks a right on the member (403)", "grant the verb that the message names"),
+    "FW1711": (
+        "the reconciler lacks a right on the member (403)",
+        "grant the verb that the message names; `fleetward doctor` lists all that are missing",
+    ),
     "FW1712": ("the object or kind does not exist on the member (404)", "install what defines it"),
     "FW1713": ("the object changed or belongs to another manager (409)", "plan again, or `conflict: take`"),
     "FW1714": ("the API server refuses the object (400, 422)", "mend the fields that the message names"),
@@ -146,7 +149,15 @@ CODES: dict[str, tuple[str, str]] = {
 }
 
 
-class ReplyError(MemberError):
+class _CodedError(MemberError):
+    """Its ``advice`` is what ``CODES`` says."""
+
+    def __init_subclass__(cls) -> None:
+        if "code" in vars(cls):
+            cls.advice = CODES[cls.code][1]
+
+
+class ReplyError(_CodedError):
     """What one request to one API server came to; ``retry_after`` is in seconds, ``date`` its header Date.
 
     ``audit_id`` is the Audit-ID that a write carried: it may have arrived all the same. ``doubtful``: what
@@ -277,55 +288,55 @@ class ServerError(ReplyError):
     failover = True
 
 
-class CredentialError(MemberError):
+class CredentialError(_CodedError):
     """Credentials that cannot be read or are of a refused sort."""
 
     code = "FW1717"
 
 
-class ExecRefusedError(MemberError):
+class ExecRefusedError(_CodedError):
     """An exec command that the Federation does not allow."""
 
     code = "FW1718"
 
 
-class IdentityError(MemberError):
+class IdentityError(_CodedError):
     """The member knows us as somebody else than the registration says."""
 
     code = "FW1719"
 
 
-class RecordError(MemberError):
+class RecordError(_CodedError):
     """The record cannot be believed."""
 
     code = "FW1720"
 
 
-class WrongClusterError(MemberError):
+class WrongClusterError(_CodedError):
     """Record or authorization were made for another cluster."""
 
     code = "FW1721"
 
 
-class NotPreparedError(MemberError):
+class NotPreparedError(_CodedError):
     """Namespace or rights of the bootstrap are missing."""
 
     code = "FW1722"
 
 
-class NotAuthorizedError(MemberError):
+class NotAuthorizedError(_CodedError):
     """The change set does not cover what apply was asked to do."""
 
     code = "FW1723"
 
 
-class MovedError(MemberError):
+class MovedError(_CodedError):
     """The record on the member is not the one that the plan was made from."""
 
     code = "FW1724"
 
 
-class NotEstablishedError(MemberError):
+class NotEstablishedError(_CodedError):
     """A CRD was refused or took too long."""
 
     code = "FW1725"
@@ -338,133 +349,133 @@ class TlsError(ReplyError):
     failover = True
 
 
-class UnknownKindError(MemberError):
+class UnknownKindError(_CodedError):
     """Neither table, record, desired CRDs nor discovery know the kind."""
 
     code = "FW1727"
 
 
-class RecordTooLargeError(MemberError):
+class RecordTooLargeError(_CodedError):
     """More record than etcd takes."""
 
     code = "FW1728"
 
 
-class NeedsFailedError(MemberError):
+class NeedsFailedError(_CodedError):
     """The namespace or CRD of the object failed."""
 
     code = "FW1729"
 
 
-class OutOfTimeError(MemberError):
+class OutOfTimeError(_CodedError):
     """The whole operation ran out of time."""
 
     code = "FW1730"
 
 
-class RenewalError(MemberError):
+class RenewalError(_CodedError):
     """The TokenRequest for our own account was refused or did not end in time."""
 
     code = "FW1760"
 
 
-class UnusableTokenError(MemberError):
+class UnusableTokenError(_CodedError):
     """The API server does not accept the token that it has just given."""
 
     code = "FW1761"
 
 
-class TokenFileError(MemberError):
+class TokenFileError(_CodedError):
     """The token file cannot be replaced."""
 
     code = "FW1762"
 
 
-class NotRenewableError(MemberError):
+class NotRenewableError(_CodedError):
     """The credential is of a sort that somebody else has to renew."""
 
     code = "FW1763"
 
 
-class IssueError(MemberError):
+class IssueError(_CodedError):
     """The TokenRequest for somebody's short-lived credential was refused, or there is no account for it."""
 
     code = "FW1764"
 
 
-class LifeError(MemberError):
+class LifeError(_CodedError):
     """A life of a credential that is not given."""
 
     code = "FW1765"
 
 
-class KubeconfigFileError(MemberError):
+class KubeconfigFileError(_CodedError):
     """Our own kubeconfig, or the file it is to be written to."""
 
     code = "FW1766"
 
 
-class UnpreparedError(MemberError):
+class UnpreparedError(_CodedError):
     """The primary serves no ClusterProfiles, or not where they should be."""
 
     code = "FW1785"
 
 
-class ProfileStatusError(MemberError):
+class ProfileStatusError(_CodedError):
     """A status that the primary did not take."""
 
     code = "FW1786"
 
 
-class PublishedError(MemberError):
+class PublishedError(_CodedError):
     """What others published is no registration."""
 
     code = "FW1787"
 
 
-class UnconfirmedError(MemberError):
+class UnconfirmedError(_CodedError):
     """An admin credential was asked for, and nobody said yes."""
 
     code = "FW1767"
 
 
-class SealKeyMissingError(MemberError):
+class SealKeyMissingError(_CodedError):
     """There is no key file for sealed credentials."""
 
     code = "FW1790"
 
 
-class SealKeyError(MemberError):
+class SealKeyError(_CodedError):
     """The key file is readable by others, malformed, or in use by another process."""
 
     code = "FW1791"
 
 
-class WrongSealKeyError(MemberError):
+class WrongSealKeyError(_CodedError):
     """None of our keys sealed this credential."""
 
     code = "FW1792"
 
 
-class SecretWriteError(MemberError):
+class SecretWriteError(_CodedError):
     """The primary does not let us write a credential's Secret."""
 
     code = "FW1793"
 
 
-class StoreError(MemberError):
+class StoreError(_CodedError):
     """A Secret in the place of a member's credential that we did not make."""
 
     code = "FW1794"
 
 
-class DamagedSealError(MemberError):
+class DamagedSealError(_CodedError):
     """A sealed credential that was cut, altered or moved, or is of an unknown version."""
 
     code = "FW1795"
 
 
-class SlotLostError(MemberError):
+class SlotLostError(_CodedError):
     """Another run replaced the credential at the same time."""
 
     code = "FW1796"

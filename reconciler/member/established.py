@@ -34,5 +34,5 @@ async def await_established(client: Client, ref: ObjectRef, limits: Limits) -> H
         pass
     raise errors.NotEstablishedError(
         "the definition was not established", expected="condition Established",
-        got=health.message or health.state.value, where=str(ref), hint=errors.CODES["FW1725"][1],
+        got=health.message or health.state.value, where=str(ref),
     )  # fmt: skip

@@ -31,9 +31,7 @@ class ExecPlugin:
 
     def __init__(self, host: Host, argv: tuple[str, ...], env: tuple[tuple[str, str], ...]) -> None:
         if argv not in {tuple(allowed) for allowed in host.allowed_exec}:
-            raise errors.ExecRefusedError(
-                "exec command is not allowed", got=" ".join(argv)[:200], hint=errors.CODES["FW1718"][1]
-            )
+            raise errors.ExecRefusedError("exec command is not allowed", got=" ".join(argv)[:200])
         self._argv = argv
         self._label = f"exec {argv[0]}"
         self._clock = host.clock

@@ -36,7 +36,6 @@ async def identify(transport: Transport, username: str) -> Identity:
             "the credentials are another user's",
             expected=username,
             got=actual,
-            hint=errors.CODES["FW1719"][1],
         )
     return Identity(await cluster_uid(transport), version, actual)
 

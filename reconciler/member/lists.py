@@ -39,7 +39,7 @@ def parse_list(body: bytes, resource: Resource, refs: Refs | None = None) -> Pag
     try:
         return _page(orjson.loads(body), resource, refs or Refs())
     except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
-        raise errors.NotKubernetesError("not a metadata list", hint=errors.CODES["FW1707"][1]) from error
+        raise errors.NotKubernetesError("not a metadata list") from error
     finally:
         if collecting:
             gc.enable()

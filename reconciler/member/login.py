@@ -103,5 +103,4 @@ def token_of(data: bytes, label: str) -> str:
 
 def refused(label: str, expected: str, got: str, hint: str = "") -> errors.CredentialError:
     """The error for credentials that cannot be used; never contains their contents."""
-    hint = hint or errors.CODES["FW1717"][1]
     return errors.CredentialError(f"credentials {label!r}", expected=expected, got=got, hint=hint)

@@ -66,7 +66,6 @@ async def base(client: Client, refs: Refs | None = None) -> tuple[str, Parent]:
     if parent.record and parent.record.cluster_uid != uid:
         raise errors.WrongClusterError(
             "the record belongs to another cluster", expected=uid, got=parent.record.cluster_uid,
-            hint=errors.CODES["FW1721"][1],
         )  # fmt: skip
     return uid, parent
 

@@ -110,7 +110,7 @@ async def write_record(
     """
     head, parts = record.encode(written, resources)
     if len(parts) > record.MOST_PARTS:
-        raise errors.RecordTooLargeError("too many objects on one member", hint=errors.CODES["FW1728"][1])
+        raise errors.RecordTooLargeError("too many objects on one member")
     names = record.parts_of(head)
     stale = set(parent.parts[1:]) - set(names[1:])
     if len(names) > 1 or stale:
@@ -143,7 +143,6 @@ async def _write(transport: Transport, parent: Parent) -> Parent:
     except errors.NotFoundError as error:
         raise errors.NotPreparedError(
             "the member is not prepared", expected=f"namespace {MEMBER_NAMESPACE}", got="none",
-            hint=errors.CODES["FW1722"][1],
         ) from error  # fmt: skip
     return replace(parent, version=metadata["resourceVersion"], annotations=body["metadata"]["annotations"])
 
@@ -155,7 +154,7 @@ async def _written_before(transport: Transport, ours: str, error: errors.Conflic
     except errors.NotFoundError:
         found = {}
     if (found.get("annotations") or {}).get(ANNOTATION_WRITE) != ours:
-        raise errors.MovedError("another run wrote the record", hint=errors.CODES["FW1724"][1]) from error
+        raise errors.MovedError("another run wrote the record") from error
     return found
 
 
@@ -185,7 +184,7 @@ def _parse(value: Any) -> Parent:
             annotations,
         )
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise errors.NotKubernetesError("not a ConfigMap", hint=errors.CODES["FW1707"][1]) from error
+        raise errors.NotKubernetesError("not a ConfigMap") from error
 
 
 def _kinds(annotations: dict[str, str]) -> frozenset[Kind]:

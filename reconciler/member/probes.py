@@ -111,7 +111,7 @@ def conflict_text(error: errors.ConflictError) -> str:
 
 def _without_managers(value: Json) -> Json:
     if not isinstance(value, dict) or not isinstance(value.get("metadata"), dict):
-        raise errors.NotKubernetesError("not a Kubernetes object", hint=errors.CODES["FW1707"][1])
+        raise errors.NotKubernetesError("not a Kubernetes object")
     value["metadata"].pop("managedFields", None)
     return value
 

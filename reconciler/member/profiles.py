@@ -56,7 +56,7 @@ async def require_served(transport: Transport) -> None:
     if not {PLURAL, f"{PLURAL}/status"} <= names:
         raise errors.UnpreparedError(
             f"the primary does not serve {KIND} as {GROUP}/{VERSION} with a status", where=CRD_NAME,
-            expected=VERSION, got=await _served(transport), hint=errors.CODES["FW1785"][1],
+            expected=VERSION, got=await _served(transport),
         )  # fmt: skip
 
 
@@ -134,7 +134,7 @@ async def _write(transport: Transport, namespace: str, profile: Profile, status:
 def _failure(profile: Profile, error: MemberError) -> errors.ProfileStatusError:
     return errors.ProfileStatusError(
         f"the status of ClusterProfile {profile.name} was not written: {error.code}: {error.message}",
-        got=error.got[:300], hint=errors.CODES["FW1786"][1],
+        got=error.got[:300],
     )  # fmt: skip
 
 

@@ -131,7 +131,6 @@ async def _requested(work: Renewal, facts: TokenFacts, account: Account) -> Issu
             f"the member did not give a new token: {error.code}: {error.message}",
             expected=f"create on serviceaccounts/token {account.name!r} in {account.namespace}",
             got=error.got,
-            hint=errors.CODES[errors.RenewalError.code][1],
         ) from error
 
 
@@ -146,7 +145,6 @@ async def _verify(work: Renewal, new: Issued, username: str) -> None:
     if actual != username:
         raise errors.UnusableTokenError(
             "the new token does not work; the old one is kept", expected=username, got=actual,
-            hint=errors.CODES[errors.UnusableTokenError.code][1],
         )  # fmt: skip
 
 
@@ -174,11 +172,8 @@ def _not_ours(facts: TokenFacts | None) -> errors.NotRenewableError:
         "the credential ends soon, and fleetward cannot renew it",
         expected="a service account token in a tokenFile or a Secret's key `token`",
         got=got,
-        hint=errors.CODES[errors.NotRenewableError.code][1],
     )
 
 
 def _slow() -> errors.RenewalError:
-    return errors.RenewalError(
-        "the member did not give a new token in time", hint=errors.CODES[errors.RenewalError.code][1]
-    )
+    return errors.RenewalError("the member did not give a new token in time")

@@ -116,5 +116,4 @@ def _unreadable(path: Path, error: OSError) -> errors.TokenFileError:
     return errors.TokenFileError(
         f"the sealed file {path.name!r} cannot be replaced",
         got=error.strerror or "an error of the system",
-        hint=errors.CODES[errors.TokenFileError.code][1],
     )

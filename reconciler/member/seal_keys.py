@@ -50,7 +50,6 @@ class KeyFile:
         except FileNotFoundError:
             raise errors.SealKeyMissingError(
                 "there is no key for sealed credentials", where=str(self.path),
-                hint=errors.CODES["FW1790"][1],
             ) from None  # fmt: skip
         except OSError as error:
             raise _unusable(error.strerror or "unreadable", self.path) from error
@@ -165,5 +164,5 @@ def _unusable(got: str, path: Path) -> errors.SealKeyError:
     return errors.SealKeyError(
         "the key of sealed credentials cannot be used",
         expected=f"a file of mode 0600 with lines {WORD} BASE64 of {KEY} bytes",
-        got=got, where=str(path), hint=errors.CODES["FW1791"][1],
+        got=got, where=str(path),
     )  # fmt: skip

@@ -80,7 +80,6 @@ def unseal(keys: Sequence[SealKey], label: str, data: bytes) -> bytes:
         raise errors.WrongSealKeyError(
             "a credential is sealed with another key", expected=key_id.hex(),
             got=", ".join(key.id.hex() for key in keys) or "no key", where=label,
-            hint=errors.CODES["FW1792"][1],
         )  # fmt: skip
     try:
         return AESGCM(key.secret).decrypt(nonce, closed, _bound_to(key_id, label))
@@ -111,4 +110,4 @@ def _bound_to(key_id: bytes, label: str) -> bytes:
 
 
 def _damaged(what: str, label: str) -> errors.DamagedSealError:
-    return errors.DamagedSealError(f"a sealed credential {what}", where=label, hint=errors.CODES["FW1795"][1])
+    return errors.DamagedSealError(f"a sealed credential {what}", where=label)

@@ -103,7 +103,6 @@ class SecretSlot:
                     if found.data.get(key) != data[key]:
                         raise errors.SlotLostError(
                             "another run replaced the credential", where=where,
-                            hint=errors.CODES["FW1796"][1],
                         ) from error  # fmt: skip
                     self.secret = found  # our own update, whose answer was lost
 
@@ -144,7 +143,7 @@ def writing(where: str) -> Iterator[None]:
     except (errors.ForbiddenError, errors.NotFoundError, errors.InvalidError) as error:
         raise errors.SecretWriteError(
             f"the Secret of a credential cannot be written: {error.code}: {error.message}",
-            got=error.got, where=where, hint=errors.CODES["FW1793"][1],
+            got=error.got, where=where,
         ) from error  # fmt: skip
 
 

@@ -43,15 +43,13 @@ _KINDS: dict[int, type[errors.ReplyError]] = {
 def refusal(status: int, body: bytes, where: str) -> errors.ReplyError:
     """The error for an HTTP status of 300 and more; ``body`` may be anything."""
     if status < 400:
-        return errors.RedirectError(
-            "the API server redirects", got=f"HTTP {status}", where=where, hint=errors.CODES["FW1706"][1]
-        )
+        return errors.RedirectError("the API server redirects", got=f"HTTP {status}", where=where)
     default = errors.ServerError if status >= 500 else errors.InvalidError
     kind = _KINDS.get(status, default)
     answer = _status_of(body)
     if status == 500 and _MISTYPED in str(answer.get("message")):
         kind = errors.InvalidError  # the API server's own word for a field of the wrong type in an apply
-    error = kind(_summary(status, answer), got=_words(answer), where=where, hint=errors.CODES[kind.code][1])
+    error = kind(_summary(status, answer), got=_words(answer), where=where)
     if isinstance(error, errors.ConflictError):
         error.managers = tuple(_managers(answer))
     return error

@@ -64,17 +64,14 @@ def translate(error: Exception, server: str) -> errors.ReplyError:
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return _certificate_error(error.certificate_error, server)
     if isinstance(error, (aiohttp.ServerTimeoutError, TimeoutError)):
-        return errors.SlowError("no answer in time", where=server, hint=errors.CODES["FW1702"][1])
+        return errors.SlowError("no answer in time", where=server)
     if isinstance(error, (aiohttp.ClientConnectorSSLError, ssl.SSLError)):
-        return errors.TlsError("TLS failed", got=_reason(error), where=server, hint=errors.CODES["FW1726"][1])
+        return errors.TlsError("TLS failed", got=_reason(error), where=server)
     if isinstance(error, aiohttp.ClientConnectorError):
         return errors.UnreachableError(
             "no connection", got=error.os_error.strerror or str(error.os_error), where=server,
-            hint=errors.CODES["FW1701"][1],
         )  # fmt: skip
-    return errors.CutError(
-        "the connection broke", got=type(error).__name__, where=server, hint=errors.CODES["FW1709"][1]
-    )
+    return errors.CutError("the connection broke", got=type(error).__name__, where=server)
 
 
 def _certificate_error(error: Exception, server: str) -> errors.ReplyError:
@@ -85,9 +82,7 @@ def _certificate_error(error: Exception, server: str) -> errors.ReplyError:
     elif number in _OTHER_NAME or (isinstance(error, ssl.CertificateError) and not number):
         kind = errors.WrongNameError
     reason = getattr(error, "verify_message", "") or str(error)
-    return kind(
-        "the API server's certificate is refused", got=reason, where=server, hint=errors.CODES[kind.code][1]
-    )
+    return kind("the API server's certificate is refused", got=reason, where=server)
 
 
 def _reason(error: Exception) -> str:

@@ -115,9 +115,7 @@ def read_token(directory: Path, relative: str, keys: KeyFile | None) -> bytes:
 
 def _opened(label: str, data: bytes, keys: KeyFile | None) -> bytes:
     if keys is None:
-        raise errors.SealKeyMissingError(
-            "no key for sealed credentials was given", where=label, hint=errors.CODES["FW1790"][1]
-        )
+        raise errors.SealKeyMissingError("no key for sealed credentials was given", where=label)
     return unseal(keys.load(), label, data)
 
 
@@ -214,5 +212,4 @@ def _translated(path: Path) -> Iterator[None]:
             f"the token file {path.name!r} cannot be replaced",
             expected="a folder that the reconciler may write",
             got=error.strerror or "an error of the system",
-            hint=errors.CODES[errors.TokenFileError.code][1],
         ) from error

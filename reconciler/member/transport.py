@@ -61,18 +61,16 @@ class Answer:
         try:
             value = orjson.loads(self.body)
         except orjson.JSONDecodeError as error:
-            raise errors.NotKubernetesError(
-                "the answer is not JSON", hint=errors.CODES["FW1707"][1]
-            ) from error
+            raise errors.NotKubernetesError("the answer is not JSON") from error
         if not isinstance(value, dict):
-            raise errors.NotKubernetesError("the answer is no object", hint=errors.CODES["FW1707"][1])
+            raise errors.NotKubernetesError("the answer is no object")
         return value
 
     def metadata(self) -> dict[str, Any]:
         """The metadata of a Kubernetes object, with uid and resourceVersion. Raises NotKubernetesError."""
         metadata = self.json().get("metadata")
         if not isinstance(metadata, dict) or not {"uid", "resourceVersion"} <= metadata.keys():
-            raise errors.NotKubernetesError("not a Kubernetes object", hint=errors.CODES["FW1707"][1])
+            raise errors.NotKubernetesError("not a Kubernetes object")
         return metadata
 
 
@@ -82,7 +80,7 @@ def expecting(what: str) -> Iterator[None]:
     try:
         yield
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise errors.NotKubernetesError(f"not {what}", hint=errors.CODES["FW1707"][1]) from error
+        raise errors.NotKubernetesError(f"not {what}") from error
 
 
 class Transport:

@@ -98,7 +98,7 @@ def _written(item: DesiredObject, answer: Answer, audit_id: str, *, updates: boo
     try:
         uid, version = body["metadata"]["uid"], body["metadata"]["resourceVersion"]
     except (KeyError, TypeError) as error:
-        raise errors.NotKubernetesError("not a Kubernetes object", hint=errors.CODES["FW1707"][1]) from error
+        raise errors.NotKubernetesError("not a Kubernetes object") from error
     made = answer.status == 201 or (answer.repeated and _only_ours(body))
     result = ObjectResult.CREATED if made and not updates else ObjectResult.UPDATED
     return Written(ObjectOutcome(item.ref, result, uid, version, item.digest, audit_id), body)
@@ -216,6 +216,4 @@ async def _same_object(client: Client, path: str, change: AuthorizedChange, uid:
 
 def moved(ref: ObjectRef) -> MemberError:
     """The error for an object that is not any more what the plan saw."""
-    return errors.MovedError(
-        "the object changed since the plan was made", where=str(ref), hint=errors.CODES["FW1724"][1]
-    )
+    return errors.MovedError("the object changed since the plan was made", where=str(ref))

@@ -16,7 +16,7 @@ from reconciler.documents import Cluster
 from reconciler.errors import AuditError, MemberError
 from reconciler.member.breaker import retry_at
 from reconciler.member.client import Member
-from reconciler.member.errors import CODES, SlowError
+from reconciler.member.errors import SlowError
 from reconciler.member.identity import Identity
 from reconciler.model import (
     Desired,
@@ -155,7 +155,6 @@ async def _look(
             "the member was not seen in time",
             where=cluster.name,
             expected=f"within spec.limits.applyTimeout ({limit})",
-            hint=CODES[SlowError.code][1],
         ) from error
 
 

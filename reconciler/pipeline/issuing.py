@@ -58,7 +58,6 @@ async def issue(
     if not SHORTEST <= life <= LONGEST:
         raise errors.LifeError(
             "a credential of that life is not given", expected="10m to 24h", got=str(life),
-            hint=errors.CODES[errors.LifeError.code][1],
         )  # fmt: skip
     connect = members.view if role is CredentialRole.VIEWER else members.connect
     async with connect(cluster, fleet) as member:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from reconciler.audit.entry import Intent
 from reconciler.audit.state import LogState
 from reconciler.audit.view import LogView
-from reconciler.member.errors import CODES, WrongClusterError
+from reconciler.member.errors import WrongClusterError
 from reconciler.model import Record
 
 
@@ -41,6 +41,5 @@ def require_proven(log: LogView, cluster: str, record: Record) -> None:
             where=cluster,
             expected=cluster,
             got=entry.cluster,
-            hint=CODES[WrongClusterError.code][1],
         )
     log.require_at_least(cluster, record.log_index, record.change_set)

@@ -26,7 +26,6 @@ from reconciler.documents import Cache, Cluster, Fleet
 from reconciler.errors import AuditError, SettingsError, TrustError
 from reconciler.member.census import Census
 from reconciler.member.client import Member
-from reconciler.member.errors import CODES as MEMBER_CODES
 from reconciler.member.errors import SlowError
 from reconciler.model import ANNOTATION_DIGEST, Json, LiveMeta, ObjectRef, Record
 from reconciler.pipeline.accepting import UninitializedError
@@ -124,7 +123,6 @@ async def _within(limit: timedelta, name: str, work: Coroutine[Any, Any, T]) -> 
             "the member was not read in time",
             where=name,
             expected=f"within spec.limits.applyTimeout ({limit})",
-            hint=MEMBER_CODES[SlowError.code][1],
         ) from error
 
 

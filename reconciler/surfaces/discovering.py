@@ -22,13 +22,12 @@ from urllib.parse import urlsplit
 from reconciler.audit.state import LogState
 from reconciler.documents import Fleet
 from reconciler.documents.formats import is_label_value
-from reconciler.member.errors import CODES, PublishedError
+from reconciler.member.errors import PublishedError
 from reconciler.member.published import Published
 from reconciler.model import API_VERSION
 from reconciler.surfaces import yaml_edit
 
 _VERSION = re.compile(r"v?(1\.[0-9]{1,3})(?:[.+-].*)?", re.ASCII)
-_HINT = CODES["FW1787"][1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +76,11 @@ def chosen(found: Sequence[Discovered], name: str) -> Discovered:
     """The cluster of a name, or of "namespace/name", that can be registered. Raises PublishedError."""
     named = [one for one in found if name in (one.published.name, one.published.key)]
     if not named:
-        raise PublishedError("no such cluster is published", got=name[:300], hint=_HINT)
+        raise PublishedError("no such cluster is published", got=name[:300])
     if len(named) > 1:
         several = ", ".join(one.published.key for one in named[:10])
         raise PublishedError(
-            "several clusters of this name are published", got=several, expected="NAMESPACE/NAME", hint=_HINT
+            "several clusters of this name are published", got=several, expected="NAMESPACE/NAME"
         )
     (one,) = named
     if one.registered:
@@ -93,7 +92,7 @@ def chosen(found: Sequence[Discovered], name: str) -> Discovered:
     if not one.published.access:
         raise PublishedError(
             "it publishes no address that a registration can have", where=one.published.key,
-            got="; ".join(one.published.left_out)[:500] or "no access provider", hint=_HINT,
+            got="; ".join(one.published.left_out)[:500] or "no access provider",
         )  # fmt: skip
     return one
 

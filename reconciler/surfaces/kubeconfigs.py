@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from reconciler.files import replace
-from reconciler.member.errors import CODES, KubeconfigFileError
+from reconciler.member.errors import KubeconfigFileError
 from reconciler.member.tokens import facts_of
 
 if TYPE_CHECKING:
@@ -110,7 +110,4 @@ def _whole(document: Document) -> bool:
 
 
 def _unusable(path: Path, expected: str, got: str) -> KubeconfigFileError:
-    hint = CODES[KubeconfigFileError.code][1]
-    return KubeconfigFileError(
-        "the kubeconfig cannot be used", where=str(path), expected=expected, got=got, hint=hint
-    )
+    return KubeconfigFileError("the kubeconfig cannot be used", where=str(path), expected=expected, got=got)

@@ -177,5 +177,4 @@ def _require_ours(found: StoredSecret, secret: str, cluster: str) -> None:
             expected=f"{LABEL_CLUSTER}={cluster}",
             got=f"{LABEL_CLUSTER}={label}" if label else "no such label",
             where=f"Secret {PRIMARY_NAMESPACE}/{secret} on the primary",
-            hint=errors.CODES["FW1794"][1],
         )  # fmt: skip

@@ -64,14 +64,13 @@ def issued(wiring: Wiring, cluster: str, role: str, ttl: str, *, yes: bool) -> C
     """Ask if it is to be asked, then issue and log. Raises UnconfirmedError, and what issuing raises."""
     from reconciler.audit.entry import CredentialRole
     from reconciler.documents.durations import parse_duration
-    from reconciler.member.errors import CODES, LifeError
+    from reconciler.member.errors import LifeError
     from reconciler.pipeline.issuing import issue, registered
 
     try:
         life = parse_duration(ttl)
     except ValueError as error:
-        hint = CODES[LifeError.code][1]
-        raise LifeError("not a duration", expected="e.g. 15m or 1h", got=ttl[:40], hint=hint) from error
+        raise LifeError("not a duration", expected="e.g. 15m or 1h", got=ttl[:40]) from error
     wanted = CredentialRole(role)
     if wanted is CredentialRole.ADMIN and not yes:
         _confirm(cluster, ttl)
@@ -82,14 +81,12 @@ def issued(wiring: Wiring, cluster: str, role: str, ttl: str, *, yes: bool) -> C
 
 
 def _confirm(cluster: str, ttl: str) -> None:
-    from reconciler.member.errors import CODES, UnconfirmedError
+    from reconciler.member.errors import UnconfirmedError
     from reconciler.surfaces.formats.safe import safe
 
     question = f"A credential that may change everything federated on {safe(cluster)}, for {safe(ttl)}?"
     if not is_terminal() or not click.confirm(question, err=True):
-        raise UnconfirmedError(
-            "no admin credential without a yes", hint=CODES[UnconfirmedError.code][1], where=cluster
-        )
+        raise UnconfirmedError("no admin credential without a yes", where=cluster)
 
 
 def say(credential: Credential, path: Path) -> None:
