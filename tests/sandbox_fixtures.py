@@ -1,7 +1,7 @@
 """The shared control planes: ``pytest_plugins = ["sandbox_fixtures"]`` in ``conftest.py`` brings them.
 
-- Tests that need them carry ``@pytest.mark.real``. All of those go to one xdist group, hence one worker
-  (``--dist loadgroup``): three API servers are all that two cores carry, and no lock has to be shared.
+- Tests that need them carry ``@pytest.mark.real``. Each worker of pytest-xdist has clusters of its own, so no
+  lock has to be shared.
 - The clusters start when the first test asks and end with the session, whatever ends it.
 - A test leaves the members running; its objects go into names of its own.
 """
@@ -15,13 +15,6 @@ from reconciler.sandbox import binaries
 from reconciler.sandbox.local import Sandbox
 
 MEMBERS = ("primary", "member-a", "member-b")
-
-
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.get_closest_marker("real") and not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group("real"))
 
 
 def _report(line: str) -> None:

@@ -6,6 +6,7 @@ import json
 import socket
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,14 +102,14 @@ def test_it_sends_reads_and_reviews_alone(fleet: Fleet, proxy: Callable[[str], P
     assert report.of("member-a", "clock.skew")["result"] == "skipped"
 
 
-def viewed(fleet: Fleet, a: Plane, account: str) -> None:
+def viewed(fleet: Fleet, a: Plane, account: str, *files: dict[str, str]) -> None:
     """member-a with this account's token for all that only reads."""
     path = f"/api/v1/namespaces/federation-system/serviceaccounts/{account}/token"
     body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"audiences": []}}
     file = fleet.settings.credentials / "a-viewer.token"
     file.touch(mode=0o600)
     file.write_text(a.must("POST", path, body)["status"]["token"])
-    synced(fleet, fleet.registration("member-a", viewerCredentials={"tokenFile": file.name}))
+    synced(fleet, fleet.registration("member-a", viewerCredentials={"tokenFile": file.name}), *files)
 
 
 def test_an_identity_that_only_reads(fleet: Fleet, a: Plane) -> None:
@@ -117,6 +118,23 @@ def test_an_identity_that_only_reads(fleet: Fleet, a: Plane) -> None:
     assert report.bad("member-a", "failed", "warning") == {"rights.excess"}
     assert report.of("member-a", "viewer.login")["found"] == VIEWER_USER
     assert report.bad("member-a", "ok") >= VIEWERS
+
+
+@contextmanager
+def seeing(plane: Plane, rule: dict[str, Any]) -> Iterator[None]:
+    """A rule that the member's owner adds for who only reads."""
+    roles, extra = "/apis/rbac.authorization.k8s.io/v1/clusterroles", f"{VIEWER}-extra"
+    body = {
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "rules": [rule],
+        "metadata": {"name": "more-to-see", "labels": {"fleetward.io/aggregate-to-viewer": "true"}},
+    }  # fmt: skip
+    plane.must("POST", roles, body)
+    try:
+        until(lambda: rule in plane.must("GET", f"{roles}/{extra}")["rules"], "the rule to be aggregated")
+        yield
+    finally:
+        plane.must("DELETE", f"{roles}/more-to-see")
+        until(lambda: rule not in plane.must("GET", f"{roles}/{extra}")["rules"], "the rule to go")
 
 
 @pytest.mark.parametrize(
@@ -133,21 +151,19 @@ def test_an_identity_that_only_reads(fleet: Fleet, a: Plane) -> None:
 )
 def test_a_viewer_that_can_do_more(fleet: Fleet, a: Plane, rule: dict[str, Any], what: str) -> None:
     viewed(fleet, a, VIEWER)
-    labels = {"fleetward.io/aggregate-to-viewer": "true"}
-    body = {
-        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "rules": [rule],
-        "metadata": {"name": "more-to-see", "labels": labels},
-    }  # fmt: skip
-    roles, extra = "/apis/rbac.authorization.k8s.io/v1/clusterroles", f"{VIEWER}-extra"
-    a.must("POST", roles, body)
-    try:
-        until(lambda: rule in a.must("GET", f"{roles}/{extra}")["rules"], "the rule to be aggregated")
+    with seeing(a, rule):
         found = doctor(fleet, "--cluster", "member-a").of("member-a", "viewer.excess")
-    finally:
-        a.must("DELETE", f"{roles}/more-to-see")
-        until(lambda: rule not in a.must("GET", f"{roles}/{extra}")["rules"], "the rule to go")
     assert found["result"] == ("warning" if what else "ok")
     assert found["found"].startswith(what or "looked at")
+
+
+def test_secrets_that_are_federated_are_for_the_viewer_to_read(fleet: Fleet, a: Plane) -> None:
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "tea", "namespace": "default"}}
+    viewed(fleet, a, VIEWER, {"policies/manifests/tea.yaml": json.dumps(secret)})
+    missing = doctor(fleet, "--cluster", "member-a").of("member-a", "viewer.missing")
+    assert missing["found"] == "missing: get, list secrets"
+    with seeing(a, {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "list"]}):
+        assert doctor(fleet, "--cluster", "member-a").bad("member-a", "ok") >= VIEWERS
 
 
 def test_a_viewer_that_is_the_writer_or_sees_too_little(fleet: Fleet, a: Plane) -> None:

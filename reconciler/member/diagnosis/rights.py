@@ -122,15 +122,18 @@ async def excess_result(client: Client, rights: Iterable[Right]) -> Result:
     return _excess(check, expected, more, hint)
 
 
-async def beyond_reading_result(client: Client) -> Result:
-    """Whether who only reads may write, or read Secrets; its own tokens and reviews are none of that."""
+async def beyond_reading_result(client: Client, wanted: Iterable[Right]) -> Result:
+    """Whether who only reads may write, or read Secrets that are not ``wanted``.
+
+    Its own tokens and reviews of itself are none of that.
+    """
     check, expected = MemberCheck.VIEWER_EXCESS, "nothing but to read, and no Secrets"
     try:
         granted = await _granted(client.transport)
     except MemberError as error:
         return failed_by(check, error, expected)
-    own = {*_reviews(), Right("create", "", "serviceaccounts/token", name=VIEWER)}
-    more = {right for found in granted.values() for right in found - own if not _only_reads(right)}
+    known = {*wanted, *_reviews(), Right("create", "", "serviceaccounts/token", name=VIEWER)}
+    more = {right for found in granted.values() for right in found - known if not _only_reads(right)}
     hint = "take away the binding, or the ClusterRole with the label, that gives them: it only reads"
     return _excess(check, expected, more, hint)
 

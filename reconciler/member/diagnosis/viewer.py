@@ -46,8 +46,7 @@ async def examine_viewer(way: Way, credentials: Credentials, desired: Desired, s
         if login.code:
             seen.results.extend(skipped(check, "it is not known as whom") for check in CHECKS[2:])
             return
-        seen.results.append(await _missing(client, desired))
-        seen.results.append(await rights.beyond_reading_result(client))
+        seen.results.extend(await _rights(client, desired))
     finally:
         await transport.close()
 
@@ -76,10 +75,10 @@ async def _login_result(client: Client, writer: str) -> Result:
     return ok(MemberCheck.VIEWER, _EXPECTED, name)
 
 
-async def _missing(client: Client, desired: Desired) -> Result:
-    check = MemberCheck.VIEWER_RIGHTS
+async def _rights(client: Client, desired: Desired) -> list[Result]:
     try:
         wanted = await rights.needed_to_read(client, desired)
     except MemberError as error:
-        return failed_by(check, error, "to know the compiled kinds")
-    return await rights.missing_result(client, wanted, check, LABEL_AGGREGATE_VIEW)
+        return [failed_by(check, error, "to know the compiled kinds") for check in CHECKS[2:]]
+    missing = await rights.missing_result(client, wanted, MemberCheck.VIEWER_RIGHTS, LABEL_AGGREGATE_VIEW)
+    return [missing, await rights.beyond_reading_result(client, wanted)]
