@@ -107,6 +107,18 @@ def test_odd_revisions_are_refused_and_shown_harmlessly(tmp_path: Path, bad: str
     assert "\x1b" not in shown.stderr
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [("--ttl", "8x", "--ttl: not a duration"), ("--labels", "=x", "not labels")],
+)
+def test_options_are_judged_before_anything_is_opened(
+    tmp_path: Path, option: str, value: str, said: str
+) -> None:
+    shown = run("token", "create", option, value, folder=tmp_path)
+    assert shown.returncode == 2
+    assert said in shown.stderr
+
+
 @pytest.mark.parametrize("bad", ["--upload-pack=touch x", "ext::sh -c true", "http://host.example/x"])
 def test_odd_locations_are_refused(tmp_path: Path, bad: str) -> None:
     shown = run("check", f"--repo={bad}", environment={"HOME": str(tmp_path)})

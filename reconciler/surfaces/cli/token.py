@@ -37,6 +37,7 @@ def create_command(ttl: str, cluster: str, labels: str, auto_approve: bool, **pa
     from reconciler.surfaces.wiring import actor, clock, wired
 
     settings, report = settings_of(params), reporter()
+    life, kept = _duration(ttl), parse_labels(labels)  # before anything is opened
     with wired(settings, report) as wiring:
         key, repository = wiring.key(), wiring.repository()
 
@@ -45,9 +46,8 @@ def create_command(ttl: str, cluster: str, labels: str, auto_approve: bool, **pa
             require_allowed(repository, state, key.public_key)
 
         made = create_token(
-            wiring.log(key), token_key(settings), ttl=_duration(ttl), cluster=cluster,
-            labels=parse_labels(labels), clock=clock, actor=actor(),
-            approver=approver if auto_approve else None,
+            wiring.log(key), token_key(settings), ttl=life, cluster=cluster, labels=kept, clock=clock,
+            actor=actor(), approver=approver if auto_approve else None,
         )  # fmt: skip
     report(f"token {made.id}, until {made.expires:%Y-%m-%dT%H:%M:%SZ}; it is not shown again")
     click.echo(made.token)
