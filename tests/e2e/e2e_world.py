@@ -46,7 +46,7 @@ RECORDS = "/api/v1/namespaces/federation-system/configmaps"
 ROLES = "/apis/rbac.authorization.k8s.io/v1/clusterroles"
 GUARDS = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolic"
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-_KINDS = (f"{GUARDS}ybindings", f"{GUARDS}ies", "/api/v1/configmaps", ROLES, CRDS)
+_KINDS = (f"{GUARDS}ybindings", f"{GUARDS}ies", "/api/v1/configmaps", "/api/v1/secrets", ROLES, CRDS)
 _OURS = f"labelSelector={LABEL_PART_OF}%3D{APPLYSET_ID}"
 
 
@@ -137,7 +137,7 @@ class Plane:
                 left += 1
                 space = item["metadata"].get("namespace")
                 base = path.partition("?")[0]
-                base = f"/api/v1/namespaces/{space}/configmaps" if space else base
+                base = f"/api/v1/namespaces/{space}/{base.rpartition('/')[2]}" if space else base
                 self.send("DELETE", f"{base}/{item['metadata']['name']}")
         return left
 
