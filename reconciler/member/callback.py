@@ -6,11 +6,15 @@ request says it; 5. version; 6. clock; 7. rights, each asked of the API server (
 
 Rules: one try each, ``LIMIT`` seconds for everything; nothing is written there, and the credential goes to
 the judged address alone.
+
+>>> supported("v1.36.3"), supported("v1.29.0"), supported("beta")
+(True, False, False)
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -31,13 +35,14 @@ from reconciler.member.login import Login, token_of
 from reconciler.member.rights import allowed
 from reconciler.member.token_request import Account, Issued, request_token
 from reconciler.member.transport import Request, Transport
-from reconciler.member.versions import OLDEST, minor
+from reconciler.member.versions import OLDEST
 from reconciler.model import MEMBER_NAMESPACE, RECONCILER_USER, Clock
 
 LIMIT = 20.0  # seconds
 VIEWER_LIFE = timedelta(hours=24)  # as the member's own; both are renewed from then on
 _VIEWER = Account(MEMBER_NAMESPACE, VIEWER)
 MAX_SKEW = timedelta(seconds=60)
+_VERSION = re.compile(r"v(\d{1,3})\.(\d{1,4})\.\d{1,4}.*")  # as an API server says it, and no less
 _LIMITS = Limits(request_timeout=timedelta(seconds=5), tries=1, max_object=1 << 20)
 
 
@@ -125,7 +130,7 @@ async def _look(
                 got=identity.uid[:64], where=server, hint="check --api-server: it leads to another cluster",
             )  # fmt: skip
         # 5. The version.
-        if minor(identity.version) < OLDEST:
+        if not supported(identity.version):
             raise CallbackError(
                 "the member's Kubernetes is too old", expected=f"v{OLDEST[0]}.{OLDEST[1]} or newer",
                 got=identity.version[:40], where=server, hint="upgrade the cluster first",
@@ -157,6 +162,12 @@ async def _connection(applicant: Applicant, server: str) -> AsyncIterator[Transp
     finally:
         if transport is not None:
             await transport.close()
+
+
+def supported(version: str) -> bool:
+    """Whether fleetward governs clusters of this version."""
+    match = _VERSION.fullmatch(version)
+    return match is not None and (int(match[1]), int(match[2])) >= OLDEST
 
 
 async def _check_clock(transport: Transport, server: str, clock: Clock) -> None:
