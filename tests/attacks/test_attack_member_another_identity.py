@@ -34,8 +34,7 @@ def token(plane: Plane) -> str:
         "subjects": [{"kind": "ServiceAccount", "namespace": "kube-system", "name": "mallory"}],
     }
     plane.apply(f"{BINDINGS}/mallory", binding)
-    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"audiences": []}}
-    return str(plane.must("POST", f"{ACCOUNTS}/mallory/token", request)["status"]["token"])
+    return plane.token("mallory", "kube-system")
 
 
 def test_a_token_of_more_rights(synced: Fleet, a: Plane) -> None:

@@ -118,6 +118,12 @@ class Plane:
         """A change after ``unguard``; admission takes a moment to forget the guard."""
         until(lambda: self.send(method, path, body, kind) < 300, f"{method} {path}")
 
+    def token(self, account: str, space: str = "federation-system") -> str:
+        """A service account's token by the administrator, as ``kubectl create token`` makes one."""
+        path = f"/api/v1/namespaces/{space}/serviceaccounts/{account}/token"
+        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"audiences": []}}
+        return str(self.must("POST", path, body)["status"]["token"])
+
     def remove(self, *namespaces: str) -> None:
         """Namespaces with all that is in them, at once: each takes the controller five seconds."""
         paths = [f"/api/v1/namespaces/{name}" for name in namespaces]

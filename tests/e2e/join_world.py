@@ -158,9 +158,7 @@ class World:
         return request | change
 
     def credential(self, plane: Plane, account: str = "federation-reconciler") -> str:
-        path = f"/api/v1/namespaces/federation-system/serviceaccounts/{account}/token"
-        spec = {"spec": {"expirationSeconds": 3600}}
-        return str(plane.must("POST", path, spec)["status"]["token"])
+        return plane.token(account)
 
     def administrator_token(self, plane: Plane) -> str:
         """A service account that may do everything there."""
@@ -170,10 +168,9 @@ class World:
         role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"}
         binding = {"metadata": {"name": "installer"}, "subjects": [subject], "roleRef": role}
         plane.send("POST", f"{RBAC}/clusterrolebindings", binding)
-        spec = {"spec": {"expirationSeconds": 3600}}
-        token = plane.must("POST", f"{space}/serviceaccounts/installer/token", spec)["status"]["token"]
+        token = plane.token("installer", "default")
         self.keep("administrator's token", token)
-        return str(token)
+        return token
 
     def allow_config_maps(self, plane: Plane) -> None:
         """What a cluster's owner does who wants more kinds than the bootstrap allows; until it holds."""

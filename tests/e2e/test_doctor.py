@@ -104,11 +104,9 @@ def test_it_sends_reads_and_reviews_alone(fleet: Fleet, proxy: Callable[[str], P
 
 def viewed(fleet: Fleet, a: Plane, account: str, *files: dict[str, str]) -> None:
     """member-a with this account's token for all that only reads."""
-    path = f"/api/v1/namespaces/federation-system/serviceaccounts/{account}/token"
-    body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"audiences": []}}
     file = fleet.settings.credentials / "a-viewer.token"
     file.touch(mode=0o600)
-    file.write_text(a.must("POST", path, body)["status"]["token"])
+    file.write_text(a.token(account))
     synced(fleet, fleet.registration("member-a", viewerCredentials={"tokenFile": file.name}), *files)
 
 
@@ -171,9 +169,7 @@ def test_a_viewer_that_is_the_writer_or_sees_too_little(fleet: Fleet, a: Plane) 
     login = doctor(fleet, "--cluster", "member-a").of("member-a", "viewer.login")
     assert (login["result"], login["code"]) == ("failed", "FW1719")
     file = fleet.settings.credentials / "a-viewer.token"
-    path = "/api/v1/namespaces/federation-system/serviceaccounts/default/token"
-    body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"audiences": []}}
-    file.write_text(a.must("POST", path, body)["status"]["token"])
+    file.write_text(a.token("default"))
     report = doctor(fleet, "--cluster", "member-a")
     assert report.of("member-a", "viewer.login")["result"] == "ok"
     missing = report.of("member-a", "viewer.missing")

@@ -17,19 +17,11 @@ from reconciler.pipeline.joining import join
 from reconciler.pipeline.run import MemberState
 
 pytestmark = pytest.mark.real
-TOKENS = f"/api/v1/namespaces/federation-system/serviceaccounts/{ACCOUNT}/token"
-
-
-def request(plane: Plane, path: str = TOKENS) -> str:
-    """A token by the administrator, as ``kubectl create token`` makes one."""
-    body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"audiences": []}}
-    token: str = plane.must("POST", path, body)["status"]["token"]
-    return token
 
 
 def old(plane: Plane) -> str:
     """A token with a sixth of its life left."""
-    return aged(plane.member, request(plane), age=3000, left=600)
+    return aged(plane.member, plane.token(ACCOUNT), age=3000, left=600)
 
 
 @pytest.fixture
@@ -97,7 +89,7 @@ def test_what_cannot_be_renewed_is_shown_long_before_it_ends(fleet: Fleet, a: Pl
     name = "aged.kubeconfig"
     kubeconfig = (fleet.settings.credentials / "member-a.kubeconfig").read_text()
     start, _, rest = kubeconfig.partition("token: ")
-    token = aged(a.member, request(a), age=80_000, left=30_000)
+    token = aged(a.member, a.token(ACCOUNT), age=80_000, left=30_000)
     (fleet.settings.credentials / name).write_text(f"{start}token: {token}\n{rest.partition(chr(10))[2]}")
     fleet.start(fleet.registration("member-a", credentials={"kubeconfig": {"path": name}}))
     done = fleet.run("reconcile", "--once", "-y", "-q")

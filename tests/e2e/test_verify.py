@@ -51,8 +51,7 @@ def auditor(applied: Fleet, a: Plane, tmp_path: Path) -> Iterator[Fleet]:
     accounts = "/api/v1/namespaces/default/serviceaccounts"
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": ACCOUNT}}
     a.apply(f"{accounts}/{ACCOUNT}", account)
-    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"audiences": []}}
-    token = a.must("POST", f"{accounts}/{ACCOUNT}/token", request)["status"]["token"]
+    token = a.token(ACCOUNT, "default")
     shared, machine = tmp_path / "auditor", tmp_path / "auditor-machine"
     (shared / "credentials").mkdir(parents=True)
     kubeconfig = yaml.safe_load((applied.shared / "credentials" / "member-a.kubeconfig").read_text())

@@ -17,7 +17,6 @@ from reconciler.model import RECONCILER_USER
 from reconciler.sandbox.local import Sandbox
 
 pytestmark = pytest.mark.real
-TOKENS = "/api/v1/namespaces/federation-system/serviceaccounts/{}/token"
 # The sandbox logs writes; here reads too.
 POLICY = {
     "apiVersion": "audit.k8s.io/v1",
@@ -25,12 +24,6 @@ POLICY = {
     "omitStages": ["RequestReceived"],
     "rules": [{"level": "Metadata"}],
 }
-
-
-def token(plane: Plane, account: str = VIEWER) -> str:
-    body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"audiences": []}}
-    made: str = plane.must("POST", TOKENS.format(account), body)["status"]["token"]
-    return made
 
 
 @pytest.fixture
@@ -61,7 +54,7 @@ def everything_logged(sandbox: Sandbox, a: Plane, tmp_path: Path) -> Any:
 @pytest.fixture
 def viewed(fleet: Fleet, a: Plane) -> Fleet:
     """member-a applied, with the viewer registered."""
-    (fleet.settings.credentials / "a-viewer.token").write_text(token(a))
+    (fleet.settings.credentials / "a-viewer.token").write_text(a.token(VIEWER))
     fleet.start(fleet.registration("member-a", viewerCredentials={"tokenFile": "a-viewer.token"}))
     assert fleet.reconcile().converged
     return fleet
@@ -136,7 +129,7 @@ def test_the_viewer_reads_and_cannot_write(viewed: Fleet, a: Plane) -> None:
 
 def test_the_viewers_token_is_renewed_by_the_viewer_itself(viewed: Fleet, a: Plane) -> None:
     file = viewed.settings.credentials / "a-viewer.token"
-    file.write_text(aged(a.member, token(a), age=3000, left=600))
+    file.write_text(aged(a.member, a.token(VIEWER), age=3000, left=600))
     answer = run(viewed, "reconcile", "--once", "-y")
     member = {one["cluster"]: one for one in answer["members"]}["member-a"]
     assert member["viewerCredential"]["renewed"]
