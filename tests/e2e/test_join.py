@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -86,6 +87,7 @@ def test_who_is_primary_and_who_is_not(world: World) -> None:
     token = world.token()
     listed = json.loads(world.command("token", "list", "--output", "json"))
     assert [(row["state"], row["cluster"]) for row in listed] == [("open", "")]
+    assert re.fullmatch("[0-9a-f]{32}", listed[0]["id"])  # never with a dash in front, like an option
     world.command("token", "revoke", listed[0]["id"])
     assert "FW1744" in world.command("token", "revoke", listed[0]["id"], exits=2)
     assert token not in "".join(world.outputs)

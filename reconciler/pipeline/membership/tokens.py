@@ -1,7 +1,8 @@
 """Join tokens, made and taken back: the log knows the id, and only the person who made it the token.
 
 Rules: from a minute to a week; the entry is durable before the token is given out, so a token that the log
-does not know is none. Labels and name are as a registration takes them.
+does not know is none. Labels and name are as a registration takes them. Ids are hexadecimal: one that
+began with a dash would look like an option to `token revoke`.
 
 >>> parse_labels("tier=workload,owner=shop")
 {'owner': 'shop', 'tier': 'workload'}
@@ -72,7 +73,7 @@ def create_token(
     if len(state.membership.open_tokens(now)) >= MAX_TOKENS:
         raise PrimaryError(f"there are {MAX_TOKENS} unused tokens", hint="revoke some, or let them expire")
     claims = Claims(
-        issuer_of(state), secrets.token_urlsafe(16), int(now.timestamp()), int((now + ttl).timestamp()),
+        issuer_of(state), secrets.token_hex(16), int(now.timestamp()), int((now + ttl).timestamp()),
         (url_of(primary),), primary.ca_pin, cluster, dict(labels),
     )  # fmt: skip
     token = issue(key, claims)
