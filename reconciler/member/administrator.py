@@ -26,7 +26,6 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-import yaml
 
 from reconciler.errors import MemberError
 from reconciler.member import kubeconfig
@@ -92,8 +91,8 @@ def administrator(path: Path, context: str, environment: Mapping[str, str]) -> A
     except ValueError as error:
         raise refused(str(path), "PEM in certificate-authority-data", "something else") from error
     command = user["exec"] if isinstance(user.get("exec"), dict) else {}
-    argv = (str(command.get("command", "")), *(str(word) for word in command.get("args") or ()))
-    host = Host(path.parent, utc_now, allowed_exec=(argv,), environment=environment)
+    allowed = (kubeconfig.argv_of(command),)
+    host = Host(path.parent, utc_now, allowed_exec=allowed, environment=environment)
     name = str(cluster.get("tls-server-name") or "")
     return Administrator(str(cluster.get("server") or ""), ca, name, text, chosen, host)
 
@@ -129,12 +128,7 @@ def own_identity(caller: Caller, *, certificate_only: bool) -> bool:
 
 def _embedded(path: Path) -> dict[str, Any]:
     """The kubeconfig with the contents of the files that it names in place of their names."""
-    try:
-        config = yaml.safe_load(read_file(path, _NAME_ONE))
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise refused(str(path), "a kubeconfig", "not YAML") from error
-    if not isinstance(config, dict):
-        raise refused(str(path), "a kubeconfig", "another document")
+    config = kubeconfig.config_of(read_file(path, _NAME_ONE), str(path))
     for section, (inner, names) in _FILES.items():
         items = config.get(section)
         for item in items if isinstance(items, list) else ():

@@ -1,4 +1,8 @@
-"""Waits until the API server serves what a CustomResourceDefinition defines."""
+"""Waits until a CustomResourceDefinition is established.
+
+What it defines is served a moment later: who writes such an object next tries again while it is not found
+(``Applier``), who needs the kind listed looks into discovery (``promoted``).
+"""
 
 from __future__ import annotations
 

@@ -52,8 +52,9 @@ class ExecPlugin:
             process = await asyncio.create_subprocess_exec(
                 *self._argv, stdin=null, stdout=pipe, stderr=null, env=self._env, start_new_session=True
             )
-        except OSError as error:
-            raise refused(self._label, "a command that runs", error.strerror or "an error") from error
+        except (OSError, ValueError) as error:  # ValueError: a NUL, or a variable's name with "="
+            reason = getattr(error, "strerror", "") or "an error"
+            raise refused(self._label, "a command that runs", reason) from error
         try:
             async with asyncio.timeout(_SECONDS):
                 output = await _bounded(process, self._label)

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import yaml
-
+from reconciler.documents.codes import CODES
+from reconciler.documents.reader import read as read_yaml
 from reconciler.member.execplugin import ExecPlugin
 from reconciler.member.login import Host, Login, read, refused, token_of
 
@@ -59,14 +59,20 @@ async def login_of(
     return Login(token=token_of(token, label) if token else "", certificate=certificate, key=key)
 
 
+def config_of(text: bytes, label: str) -> dict[str, Any]:
+    """The kubeconfig as JSON values, read as strictly as the fleet's files. Raises CredentialError."""
+    found = read_yaml(text)
+    if found.problems:
+        problem = found.problems[0]  # its own words may quote the file
+        raise refused(label, "a kubeconfig", f"line {problem.line}: {CODES[problem.code][0]}")
+    if len(found.documents) != 1 or not isinstance(config := found.documents[0].value, dict):
+        raise refused(label, "a kubeconfig", "another document")
+    return config
+
+
 def user_of(text: bytes, context: str, label: str) -> dict[str, Any]:
     """The ``user`` mapping that the context names, checked for what is refused."""
-    try:
-        config = yaml.safe_load(text)
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
-        raise refused(label, "a kubeconfig", "not YAML") from error
-    if not isinstance(config, dict):
-        raise refused(label, "a kubeconfig", "another document")
+    config = config_of(text, label)
     chosen = context or str(config.get("current-context") or "")
     bound = named(config, "contexts", "context", chosen, label)
     cluster = named(config, "clusters", "cluster", str(bound.get("cluster")), label)
@@ -111,11 +117,19 @@ async def _file(path: Any, directory: Path, base: PurePosixPath | None, label: s
 def _exec(spec: Any, host: Host, label: str) -> ExecPlugin:
     if not isinstance(spec, dict) or not spec.get("command"):
         raise refused(label, "an exec command", "none")
-    argv = (str(spec["command"]), *(str(arg) for arg in spec.get("args") or ()))
-    pairs = spec.get("env") or ()
     env = tuple(
         (str(p["name"]), str(p["value"]))
-        for p in pairs
+        for p in _listed(spec, "env")
         if isinstance(p, dict) and {"name", "value"} <= p.keys()
     )
-    return ExecPlugin(host, argv, env)
+    return ExecPlugin(host, argv_of(spec), env)
+
+
+def argv_of(spec: dict[str, Any]) -> tuple[str, ...]:
+    """The command line of an ``exec`` mapping."""
+    return str(spec.get("command", "")), *map(str, _listed(spec, "args"))
+
+
+def _listed(spec: dict[str, Any], name: str) -> list[Any]:
+    found = spec.get(name)
+    return found if isinstance(found, list) else []

@@ -89,6 +89,7 @@ class Claims:
     tokens: dict[str, datetime] = field(
         default_factory=dict
     )  # Audit-ID of a TokenRequest -> when it was logged
+    runs: list[Run] = field(default_factory=list)
     _touched: dict[Name, list[Run]] = field(default_factory=dict)  # by runs that logged what became of it
     _loose: dict[Name, list[Run]] = field(default_factory=dict)
     _spans: dict[Name, list[_Span]] = field(default_factory=dict)
@@ -127,6 +128,10 @@ class Claims:
         """Whether a run worked on that object then, with whatever result."""
         runs = (*self._touched.get(name, ()), *self._loose.get(name, ()))
         return any(run.covers(at) for run in runs)
+
+    def running(self, at: datetime) -> bool:
+        """Whether any run was under way then."""
+        return any(run.covers(at) for run in self.runs)
 
     def add_row(self, ref: ObjectRef, row: ObjectRow, run: Run, outcome: int, end: datetime) -> None:
         """What an outcome says of one object."""
@@ -183,7 +188,7 @@ def claims_of(view: LogView, cluster: str) -> Claims:
         if isinstance(entry, Intent) and entry.cluster == cluster:
             intents[index] = entry
         elif isinstance(entry, Outcome) and entry.cluster == cluster:
-            _settle(view, claims, intents.pop(entry.intent), entry, index)
+            claims.runs.append(_settle(view, claims, intents.pop(entry.intent), entry, index))
         elif isinstance(entry, (CredentialRenewed, CredentialIssued)) and entry.cluster == cluster:
             claims.tokens[entry.audit_id] = _time(entry.time)
         elif isinstance(entry, (MemberKicked, MemberLeft)) and entry.cluster == cluster:
@@ -191,7 +196,8 @@ def claims_of(view: LogView, cluster: str) -> Claims:
     if kicked:
         claims.add_loose(_REVOKED, kicked)
     for index, intent in intents.items():
-        claims.add_loose(changes_of(view.body(intent.change_set)), Run(index, _time(intent.time), None))
+        claims.runs.append(run := Run(index, _time(intent.time), None))
+        claims.add_loose(changes_of(view.body(intent.change_set)), run)
     return claims
 
 
@@ -205,13 +211,14 @@ def _kick(claims: Claims, open_kick: Run | None, entry: MemberKicked | MemberLef
     return None
 
 
-def _settle(view: LogView, claims: Claims, intent: Intent, entry: Outcome, index: int) -> None:
+def _settle(view: LogView, claims: Claims, intent: Intent, entry: Outcome, index: int) -> Run:
     run = Run(entry.intent, _time(intent.time), _time(entry.time))
     if entry.body:
         for row in read_outcomes(view.body(entry.body)):
             claims.add_row(ref_of(row.object), row, run, index, _time(entry.time))
     elif entry.result is not OutcomeResult.ABANDONED:
         claims.add_loose(changes_of(view.body(intent.change_set)), run)
+    return run
 
 
 def _time(moment: datetime | None) -> datetime:

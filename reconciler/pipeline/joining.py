@@ -1,6 +1,7 @@
 """Joins a member's own Kubernetes audit log with ours: who wrote what is federated, and was it us?
 
 - A write of ours is *matched* by its Audit-ID, and only if everything else is right too (``matching``).
+- A write that our outcome proves is matched by an event of unknown end, too (a 504, where a connection broke).
 - A successful write by our user that no outcome names is a finding, unless an intent whose run did not end
   well names its object (then it is shown). The signed record is written without Audit-ID: it proves itself.
 - A write by anybody else to what is federated at that time is a finding (``foreign``). So is a write as our
@@ -128,7 +129,7 @@ class _Join:
         if reason := mismatch(event, claim, self.user, self.resources):
             self.counts["unexplained"] += event.succeeded and event.user == self.user
             self._note(codes.AUDIT_ID_REUSED, event, f"not our write of that Audit-ID: {reason}", claim.ref)
-        elif event.succeeded or (claim.result is ObjectResult.DELETED and event.code == 404):
+        elif event.succeeded or _answered_otherwise(event, claim):
             self.matched.add(claim.audit_id)
         else:
             self.counts["refused"] += 1  # the try before one that was answered, or a failure that is logged
@@ -140,7 +141,7 @@ class _Join:
             counts["unexplained"] += 1
             about = concerned(event, self.claims, self.resources)
             self._note(codes.IMPERSONATED, event, "a write as our user, by impersonation", about)
-        elif not event.succeeded and self.claims.tried(name, event.time) and not event.impersonated:
+        elif not event.succeeded and self._tried(event) and not event.impersonated:
             counts["refused"] += 1
         elif not event.succeeded:
             self._note(codes.WRITE_REFUSED, event, f"{_failed(event)}, and no run of ours tried it")
@@ -156,6 +157,12 @@ class _Join:
             about = concerned(event, self.claims, self.resources)
             self._note(codes.WRITE_UNEXPLAINED, event, "by our user, not explained by our log", about)
         self.mine.add(event)
+
+    def _tried(self, event: KubeEvent) -> bool:
+        """Whether a run of ours that was under way explains a request that failed."""
+        if is_record(event):
+            return self.claims.running(event.time)
+        return self.claims.tried(name_of(event), event.time)
 
     def result(self) -> Joined:
         """After all files were read."""
@@ -200,6 +207,17 @@ class _Join:
             self.findings.append(finding)
         else:
             self.dropped += 1
+
+
+def _answered_otherwise(event: KubeEvent, claim: Claim) -> bool:
+    """Whether the write was done by an event that does not say so.
+
+    What was deleted may be gone already; and where a connection broke, the API server notes a 504 or nothing for
+    what it has done all the same, of which our outcome had proof (``member.writes``).
+    """
+    if event.refused:
+        return claim.result is ObjectResult.DELETED and event.code == 404
+    return claim.written
 
 
 def _failed(event: KubeEvent) -> str:

@@ -82,7 +82,8 @@ def read(path: Path) -> Document:
         document = yaml.load(data, Loader=yaml.CSafeLoader) if len(data) <= MAX_FILE else None
     except FileNotFoundError:
         return empty()
-    except (OSError, yaml.YAMLError, RecursionError) as error:
+    except (OSError, yaml.YAMLError, ValueError, AttributeError, RecursionError) as error:
+        # PyYAML: ValueError for a date that no calendar has, AttributeError for a tag that does not fit
         raise _unusable(path, "a kubeconfig", type(error).__name__) from error
     if not isinstance(document, dict) or not _whole(document):
         raise _unusable(path, "a kubeconfig as fleetward writes it", "something else")

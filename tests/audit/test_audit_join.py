@@ -209,6 +209,23 @@ def test_a_retry_that_was_refused_first_is_one_write(world: World) -> None:
     assert (joined.matched, joined.share, joined.refused, joined.findings) == (1, 1.0, 2, ())
 
 
+@pytest.mark.parametrize("code", [0, 500, 504])
+def test_a_write_whose_connection_broke_is_matched_where_our_outcome_proves_it(world: World, code: int) -> None:
+    world.run(created(SETTINGS, "a1"))
+    world.event("patch", MAPS, "shop", "settings", audit_id="a1", code=409)
+    assert codes_of(world.join()) == [codes.WRITE_MISSING], "refused, and yet written"
+    world.event("patch", MAPS, "shop", "settings", audit_id="a1", code=code)
+    joined = world.join()
+    assert (joined.matched, joined.share, joined.findings) == (1, 1.0, ())
+
+
+def test_a_write_whose_connection_broke_and_that_we_call_failed_is_not_matched(world: World) -> None:
+    world.run(ObjectOutcome(SETTINGS, ObjectResult.FAILED, audit_id="a1", error="FW1702: no answer in time"))
+    world.event("patch", MAPS, "shop", "settings", audit_id="a1", code=504)
+    joined = world.join()
+    assert (joined.matched, joined.missing, joined.refused, joined.ok) == (0, 0, 1, True)
+
+
 REUSED: dict[str, Callable[[World], object]] = {
     "user": lambda w: w.event("patch", MAPS, "shop", "settings", audit_id="a1", user="mallory"),
     "impersonation": lambda w: w.event(
@@ -262,6 +279,18 @@ def test_the_record_is_written_without_an_audit_id_and_by_nobody_else(world: Wor
     assert (joined.record_writes, joined.findings) == (2, ())
     world.event("update", MAPS, "federation-system", "fleetward", user="mallory")
     assert one(world.join()).code == codes.WRITE_BY_OTHERS
+
+
+@pytest.mark.parametrize("code", [409, 504])
+def test_a_write_of_the_record_that_failed_is_explained_by_a_run(world: World, code: int) -> None:
+    federated(world)
+    late = timedelta(seconds=-65)  # in the run
+    world.event("update", MAPS, "federation-system", "fleetward", code=code, at=late)
+    joined = world.join()
+    assert (joined.refused, joined.record_writes, joined.findings) == (1, 0, ())
+    world.now += 2 * SKEW
+    world.event("update", MAPS, "federation-system", "fleetward", code=code)
+    assert one(world.join()).code == codes.WRITE_REFUSED, "no run was under way"
 
 
 def test_an_interrupted_run_explains_its_objects_and_no_others(world: World) -> None:

@@ -109,6 +109,7 @@ def test_at_every_step_of_an_apply(fleet: Fleet, a: Plane, watch: Watch, fronts:
     assert broken == STEPS
     fleet.assert_log_whole()
     assert_each_write_once(fleet, watch)
+    assert_both_logs_agree(fleet, watch)
 
 
 def assert_whole(fleet: Fleet, a: Plane, run: Run, before: dict[str, str], turn: int) -> None:
@@ -168,6 +169,12 @@ def assert_once(row: ObjectRow, events: Counter[str]) -> None:
     assert others <= ({"patch 200"} if row.result.value == "created" else set()), (row, events)
 
 
+def assert_both_logs_agree(fleet: Fleet, watch: Watch) -> None:
+    joined = watch.join(fleet)
+    assert joined.findings == ()
+    assert (joined.share, joined.missing, joined.unproven, joined.not_covered) == (1.0, 0, 0, 0)
+
+
 LOST: dict[str, Action] = {
     "before": Cut(), "after": Forward(answer=False), "half": Forward(keep=0.5), "502": Canned(502)
 }  # fmt: skip
@@ -195,6 +202,7 @@ def test_every_single_request_of_an_apply(
     assert number > 3 * EACH
     fleet.assert_log_whole()
     assert_each_write_once(fleet, watch)
+    assert_both_logs_agree(fleet, watch)
 
 
 def rule(proxy: Proxy, seen: Seen, number: int, action: Action) -> Action:

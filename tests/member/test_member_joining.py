@@ -1,14 +1,17 @@
 """Both sides of a join, without a cluster: addresses, administrators' kubeconfigs, pins."""
 
 import asyncio
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from cryptography.hazmat.primitives.serialization import Encoding
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from odd_values import altered
 
 from reconciler.errors import MemberError
 from reconciler.member.addresses import AddressRefusedError, address_problem, allowed_address
@@ -104,6 +107,35 @@ def test_a_kubeconfig_with_files_of_its_own(tmp_path: Path):
     path.write_text(yaml.safe_dump(config))
     with pytest.raises(MemberError, match="FW1717"):
         administrator(path, "", {})
+
+
+def kubeconfig(**user: Any) -> dict[str, Any]:
+    server = {"server": "https://a", "certificate-authority-data": "Q0E=", "tls-server-name": "b"}
+    return {
+        "apiVersion": "v1", "kind": "Config", "current-context": "x",
+        "clusters": [{"name": "c", "cluster": server}],
+        "users": [{"name": "u", "user": user}],
+        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+    }  # fmt: skip
+
+
+EXEC = {"command": "/bin/false", "args": ["a"], "env": [{"name": "A", "value": "b"}]}
+KUBECONFIGS = (
+    kubeconfig(token="secret"), kubeconfig(exec=EXEC), kubeconfig(tokenFile="t"),
+    kubeconfig(**{"client-certificate-data": "eA==", "client-key-data": "eA=="}),
+)  # fmt: skip
+
+
+@settings(deadline=None)  # some run a command
+@given(altered(*KUBECONFIGS))
+def test_a_kubeconfig_with_any_value(data: bytes):
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "config"
+        path.write_bytes(data)
+        with suppress(MemberError):
+            asyncio.run(administrator(path, "", {}).load())
 
 
 @given(

@@ -13,11 +13,13 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 import yaml
 
 from reconciler.audit.state import LogState
+from reconciler.documents.reader import read
 from reconciler.model import API_VERSION, Json
 from reconciler.pipeline.membership.refused import ClusterKnownError
 from reconciler.pipeline.membership.request import JoinRequest
@@ -97,12 +99,15 @@ def standing(repository: Repository, ref: str, name: str) -> Standing:
 
 
 def _servers(data: bytes) -> frozenset[str]:
-    """The API servers of a registration; none of one that cannot be read: the gate refuses that one."""
-    try:
-        document = yaml.load(data, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
-        return frozenset(str(url).rstrip("/") for url in document["spec"]["apiServers"])
-    except (yaml.YAMLError, KeyError, TypeError, ValueError, RecursionError):
-        return frozenset()
+    """The API servers that a file registers; none where it cannot be read: the gate refuses that one.
+
+    The file may be anybody's, at a tip that nobody has judged.
+    """
+    servers: set[str] = set()
+    for document in read(data).documents:
+        with suppress(KeyError, TypeError):
+            servers.update(str(url).rstrip("/") for url in document.value["spec"]["apiServers"])
+    return frozenset(servers)
 
 
 def require_unknown(request: JoinRequest, state: LogState, now: Standing, repository: Repository) -> None:
