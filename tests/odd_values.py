@@ -24,7 +24,7 @@ TEXTS = (
 
 
 def altered(*documents: Any) -> st.SearchStrategy[bytes]:
-    """One of the documents as YAML, with any one of its values replaced; or a text that is no such document."""
+    """One of the documents as YAML, with any one of its values replaced; or a text that is none."""
     places = [(document, place) for document in documents for place in _places(document)]
     made = st.tuples(st.sampled_from(places), st.sampled_from(ODD)).map(
         lambda drawn: yaml.dump(_with(*drawn[0], drawn[1])).encode()

@@ -1,7 +1,7 @@
 """Joins a member's own Kubernetes audit log with ours: who wrote what is federated, and was it us?
 
 - A write of ours is *matched* by its Audit-ID, and only if everything else is right too (``matching``).
-- A write that our outcome proves is matched by an event of unknown end, too (a 504, where a connection broke).
+- A write that our outcome proves is matched by an event of unknown end too (a 504: a connection broke).
 - A successful write by our user that no outcome names is a finding, unless an intent whose run did not end
   well names its object (then it is shown). The signed record is written without Audit-ID: it proves itself.
 - A write by anybody else to what is federated at that time is a finding (``foreign``). So is a write as our
@@ -212,8 +212,8 @@ class _Join:
 def _answered_otherwise(event: KubeEvent, claim: Claim) -> bool:
     """Whether the write was done by an event that does not say so.
 
-    What was deleted may be gone already; and where a connection broke, the API server notes a 504 or nothing for
-    what it has done all the same, of which our outcome had proof (``member.writes``).
+    What was deleted may be gone already; and where a connection broke, the API server notes a 504 or nothing
+    for what it has done all the same, of which our outcome had proof (``member.writes``).
     """
     if event.refused:
         return claim.result is ObjectResult.DELETED and event.code == 404

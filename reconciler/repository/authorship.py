@@ -3,11 +3,14 @@
 Rules:
 - One parent: every path that differs from it. No parent: every path.
 - Two parents: every path that is not what a three-way merge of them gives. A clean merge authors nothing; a
-  merge that slips something in, or drops what one side brought, authors just that.
-- More parents: every path that differs from the first one.
-- Paths, not renames: a file that moved changes two paths.
-- Where both sides changed one file, libgit2 merges it. If git merged it in another way (its own rename
-  detection), the path counts as authored: the answer may be too long, never too short.
+  merge that slips something in, or drops what one side brought, authors just that. Where the parents have
+  several best common ancestors (a criss-cross), the merge has to hold against each of them: with one of them
+  alone, what was taken back since could come again.
+- More parents: every path in which it differs from any of them; in what order they stand says nothing.
+- Paths, not renames: a file that moved changes two paths, and an edit of its old path does not follow it to
+  where nobody who has a say agreed to the edit.
+- Where both sides changed one file, libgit2 merges it. If git merged it in another way, the path counts as
+  authored: the answer may be too long, never too short.
 
 >>> Authorship(repo, objects, snapshots).of(commit)  # doctest: +SKIP
 ('policies/rbac/viewer.yaml',)
@@ -17,15 +20,17 @@ from collections.abc import Callable, Collection
 from typing import Final
 
 import pygit2
+from pygit2.enums import MergeFlag
 
 from reconciler.repository.commits import Commit
 from reconciler.repository.errors import CorruptObjectError, LimitError
-from reconciler.repository.history import between
+from reconciler.repository.history import bases
 from reconciler.repository.objects import Objects
 from reconciler.repository.snapshot import MAX_DEPTH
 from reconciler.repository.trees import TreeEntry
 
 MAX_PATHS: Final = 200_000  # in one difference
+_NO_RENAMES: Final = MergeFlag(0)
 Entry = tuple[bytes, str]  # mode, object id
 Change = tuple[Entry | None, Entry | None]  # before, after
 TreeOf = Callable[[str], str]  # commit id -> tree id
@@ -46,8 +51,12 @@ class Authorship:
         """The paths that ``commit`` authors, sorted. ``tree_of`` gives the tree of a commit by id."""
         trees = [tree_of(parent) for parent in commit.parents]
         if len(trees) == 2:
-            return tuple(sorted(self._beyond_merge(commit, trees[0], trees[1], tree_of)))
-        return tuple(sorted(self.difference(trees[0] if trees else "", commit.tree)))
+            one, other = commit.parents
+            starts = bases(self._objects, one, other, shallow=self._repo.is_shallow)
+            found = (self._beyond_merge(commit, tree_of(b) if b else "", *trees) for b in starts or ("",))
+        else:
+            found = (set(self.difference(tree, commit.tree)) for tree in trees or ("",))
+        return tuple(sorted(set().union(*found)))
 
     def difference(self, old: str, new: str) -> dict[str, Change]:
         """Path -> entries before and after, of files; "" is the empty tree. Raises LimitError."""
@@ -79,11 +88,7 @@ class Authorship:
     def _of_tree(self, tree: str) -> dict[bytes, Entry]:
         return {entry.name: (entry.mode, entry.id) for entry in self._entries(tree)} if tree else {}
 
-    def _beyond_merge(
-        self, commit: Commit, ours: str, theirs: str, tree_of: Callable[[str], str]
-    ) -> set[str]:
-        base = self._common(*commit.parents)
-        start = tree_of(base) if base else ""
+    def _beyond_merge(self, commit: Commit, start: str, ours: str, theirs: str) -> set[str]:
         here, there = self.difference(start, ours), self.difference(start, theirs)
         made = self.difference(ours, commit.tree)
         disputed = {path for path in here.keys() & there.keys() if here[path][1] != there[path][1]}
@@ -94,25 +99,15 @@ class Authorship:
             actual = made[path][1] if path in made else there[path][0]
             if actual != wanted:
                 wrong.add(path)
-        # Without a dispute nothing was renamed under an edit, and the answer stands.
         return self._unlike_libgit2(commit, start, ours, theirs, disputed | wrong) if disputed else wrong
-
-    def _common(self, one: str, other: str) -> str:
-        """A common ancestor, "" if there is none; libgit2's word is checked against the raw commits."""
-        found = self._repo.merge_base(one, other)
-        if found is None:
-            return ""
-        for commit in (one, other):
-            between(self._objects, str(found), commit, shallow=self._repo.is_shallow)
-        return str(found)
 
     def _unlike_libgit2(
         self, commit: Commit, start: str, ours: str, theirs: str, paths: set[str]
     ) -> set[str]:
         """Those of ``paths`` in which the commit is not what libgit2 makes of start, ours and theirs."""
-        trees = (self._repo[tree] for tree in (start or self._empty(), ours, theirs))
+        base = start or self._empty()
         try:
-            index = self._repo.merge_trees(*trees)  # type: ignore[arg-type]  # ids of trees are trees
+            index = self._repo.merge_trees(base, ours, theirs, flags=_NO_RENAMES)
         except (pygit2.GitError, KeyError, ValueError, OSError) as error:
             raise CorruptObjectError("cannot merge the parents", got=str(error), where=commit.id) from error
         conflicts = {side.path for three in index.conflicts or () for side in three if side}

@@ -1,4 +1,4 @@
-"""Which commits lie between the last accepted one and a new one.
+"""Which commits lie between the last accepted one and a new one, and where two histories meet.
 
 Rules:
 - Every commit that ``new`` reaches and ``old`` does not, by all parents: a merge cannot smuggle a branch in.
@@ -21,7 +21,9 @@ from reconciler.repository.objects import Objects
 
 MAX_COMMITS: Final = 100_000  # in one answer
 MAX_VISITED: Final = 1_000_000
+MAX_BASES: Final = 16  # of one merge; criss-cross merges have two
 _NEW, _OLD = 1, 2
+_BOTH = _NEW | _OLD
 _PARENTS = re.compile(rb"tree [0-9a-f]{40}\n((?:parent [0-9a-f]{40}\n)*)")
 _DATE = re.compile(rb"\ncommitter [^\n]*> ([0-9]{1,12}) [+-][0-9]{4}\n")
 
@@ -44,22 +46,48 @@ def between(objects: Objects, old: str | None, new: str, *, shallow: bool) -> tu
     return walk.only_from_new(new)
 
 
+def bases(objects: Objects, one: str, other: str, *, shallow: bool) -> tuple[str, ...]:
+    """The best common ancestors of two commits, sorted: those that no other common ancestor descends from.
+
+    All of them (git merge-base --all): which one a merge is held against must not be a matter of dates.
+    Raises ShallowError, LimitError, and what ``Objects`` raises.
+    """
+    walk = _Walk(objects, shallow=shallow, until=_BOTH)
+    walk.mark(one, _NEW)
+    walk.mark(other, _OLD)
+    walk.run()
+    found = walk.met(one, other)
+    if len(found) > MAX_BASES:
+        raise LimitError("a merge has too many common ancestors", expected=f"at most {MAX_BASES}", where=one)
+    return tuple(c for c in found if not any(_leads(objects, c, d, shallow=shallow) for d in found if d != c))
+
+
+def _leads(objects: Objects, old: str, new: str, *, shallow: bool) -> bool:
+    try:
+        between(objects, old, new, shallow=shallow)
+    except NotDescendantError:
+        return False
+    return True
+
+
 class _Walk:
     """Paints commits by who reaches them, newest first, until nothing new can turn up."""
 
-    def __init__(self, objects: Objects, *, shallow: bool) -> None:
+    def __init__(self, objects: Objects, *, shallow: bool, until: int = _OLD) -> None:
+        """``until`` is who has to reach a commit for its parents to be of no interest."""
         self.reached_by: dict[str, int] = {}
         self._objects = objects
         self._shallow = shallow
+        self._until = until
         self._facts: dict[str, tuple[int, tuple[str, ...]]] = {}  # -date, parents
         self._queue: list[tuple[int, str]] = []
         self._open: set[str] = set()  # queued, and as far as known not reached by old
 
     def run(self) -> None:
-        """Expand until every commit still queued is reached by old."""
+        """Expand until every commit still queued is reached by those who end the walk."""
         while self._open:
             self._expand(heapq.heappop(self._queue)[1])
-        # Commits found to be old after they were expanded pass that on to those already seen.
+        # What was found out about commits after they were expanded is passed on to those already seen.
         while self._queue:
             commit = heapq.heappop(self._queue)[1]
             for parent in self._facts[commit][1]:
@@ -78,7 +106,7 @@ class _Walk:
         if after == before or not self._known(commit, after):
             return
         self.reached_by[commit] = after
-        (self._open.add if after == _NEW else self._open.discard)(commit)
+        (self._open.discard if after & self._until == self._until else self._open.add)(commit)
         heapq.heappush(self._queue, (self._facts[commit][0], commit))
 
     def _known(self, commit: str, by: int) -> bool:
@@ -90,7 +118,7 @@ class _Walk:
         try:
             self._facts[commit] = _facts(self._objects.fetch(commit, "commit"))
         except MissingObjectError as error:
-            if by & _OLD:
+            if by & self._until == self._until:
                 return False
             raise self._ended(commit, error) from error
         return True
@@ -103,6 +131,26 @@ class _Walk:
             expected=f"commit {commit}",
             hint="run `git fetch --unshallow` (actions/checkout: `fetch-depth: 0`)",
         )
+
+    def met(self, one: str, other: str) -> list[str]:
+        """The common commits with a child on either side, or that are a side itself; sorted.
+
+        The best common ancestors are among them: a child that is common too would be a better one.
+        """
+        below = {
+            by: {
+                parent
+                for commit, who in self.reached_by.items()
+                if who == by
+                for parent in self._parents(commit)
+            }
+            for by in (_NEW, _OLD)
+        }
+        meeting = (below[_NEW] & below[_OLD]) | {one, other}
+        return sorted(commit for commit in meeting if self.reached_by.get(commit) == _BOTH)
+
+    def _parents(self, commit: str) -> tuple[str, ...]:
+        return self._facts[commit][1]
 
     def only_from_new(self, new: str) -> tuple[str, ...]:
         """The commits that old does not reach, parents before children; the order depends on them alone."""

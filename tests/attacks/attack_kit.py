@@ -173,6 +173,16 @@ class Fleet:
         self.repo.git("update-ref", MAIN, commit)
         return commit
 
+    def crafted(self, like: str, *parents: str, by: str, date: int = 1_700_000_500) -> str:
+        """A well signed commit with the files of ``like``, any parents and any date; main moved to it."""
+        who = f"{by} <{by}@example.com> {date} +0000"
+        tree = self.repo.head(f"{like}^{{tree}}")
+        above = "".join(f"parent {parent}\n" for parent in parents)
+        payload = f"tree {tree}\n{above}author {who}\ncommitter {who}\n\ncrafted\n".encode()
+        key = self.repo.person(by).private_key
+        command = ["ssh-keygen", "-Y", "sign", "-q", "-n", "git", "-f", str(key)]
+        return self.forge_commit(payload, self.repo._run(command, stdin=payload))
+
     def payload(self, *parents: str, name: str = "dave", files: Mapping[str, str] | None = None) -> bytes:
         """What is signed of a commit on ``parents`` (main) with one ConfigMap more."""
         extra = files or {"policies/manifests/forged.yaml": fleet_files.config_map("forged")}

@@ -1,7 +1,8 @@
 """A file in ``clusters/`` that is nested without an end, pushed to the fleet's ref.
 
-The join endpoint reads the registrations at the tip, which nobody has judged yet; a YAML parser in C that follows
-such a file runs out of its stack, and the endpoint with it. It has to go on; the commit is refused (FW1308).
+The join endpoint reads the registrations at the tip, which nobody has judged yet; a YAML parser in C that
+follows such a file runs out of its stack, and the endpoint with it. It has to go on; the gate refuses the
+file (FW1308).
 """
 
 from __future__ import annotations

@@ -210,7 +210,7 @@ def test_a_retry_that_was_refused_first_is_one_write(world: World) -> None:
 
 
 @pytest.mark.parametrize("code", [0, 500, 504])
-def test_a_write_whose_connection_broke_is_matched_where_our_outcome_proves_it(world: World, code: int) -> None:
+def test_a_write_whose_connection_broke_is_matched_if_our_outcome_proves_it(world: World, code: int) -> None:
     world.run(created(SETTINGS, "a1"))
     world.event("patch", MAPS, "shop", "settings", audit_id="a1", code=409)
     assert codes_of(world.join()) == [codes.WRITE_MISSING], "refused, and yet written"

@@ -79,10 +79,13 @@ def test_one_file_merged_line_by_line_authors_nothing(fleet: FleetRepo) -> None:
     assert authored(fleet, fleet.merge("side")) == ()
 
 
-def test_a_rename_under_an_edit_authors_nothing(fleet: FleetRepo) -> None:
+def test_a_rename_under_an_edit_is_authored_by_who_merges_it(fleet: FleetRepo) -> None:
+    """Git lets the edit follow the file; who agreed to it agreed to it at the old path."""
     text = (fleet.path / "folder/b").read_text()
     branch(fleet, {"folder/b": None, "folder/moved": text}, {"folder/b": text.replace("line 18", "last")})
-    assert authored(fleet, fleet.merge("side")) == ()
+    merge = fleet.merge("side")
+    assert "last" in fleet.git("show", f"{merge}:folder/moved")
+    assert authored(fleet, merge) == ("folder/b", "folder/moved")
 
 
 def test_a_merge_that_slips_something_in(fleet: FleetRepo) -> None:
@@ -124,14 +127,14 @@ def test_a_file_where_the_other_side_has_a_folder(fleet: FleetRepo) -> None:
     assert "x" in authored(fleet, merged_as(fleet, {"x": "file"}))
 
 
-def test_an_octopus_is_held_against_its_first_parent(fleet: FleetRepo) -> None:
+def test_an_octopus_is_held_against_all_its_parents(fleet: FleetRepo) -> None:
     base = fleet.head()
     for name in ("one", "two"):
         fleet.git("checkout", "-qb", name, base)
         fleet.commit({name: "1"})
     fleet.git("checkout", "-q", "main")
     fleet.commit({"a": "2\n"})
-    assert authored(fleet, fleet.merge("one", "two")) == ("one", "two")
+    assert authored(fleet, fleet.merge("one", "two")) == ("a", "one", "two")
 
 
 def test_histories_without_a_common_start(fleet: FleetRepo) -> None:
