@@ -1,9 +1,9 @@
 """A range of commits judged: by whom each is signed, who agreed to it, and what trust root that leaves.
 
 Rules:
-- Every commit is judged, on all sides of a merge, by the trust root before it: the newest of the root before
-  the range, that of the first-parent line where the commit came in, and those that its own parents agreed on.
-  A commit that changes the root is judged by the old one; what comes after it, by the new one.
+- Every commit is judged, on all sides of a merge, by the newest trust root that does not build on it
+  (``roots``): a commit that changes the root by the old one, everything else by the new one, also what was
+  made or pushed before it and was not accepted yet.
 - A root counts only once people of the root before it agreed to it, in a commit of the range that authors
   federation.yaml. What a branch from before the range has in its federation.yaml never judges anything.
 - The root's version grows by one with every change of it. A root that is older than one of its parents' is a
@@ -18,7 +18,7 @@ Steps for one commit: 1. the signature; 2. a forge merges only, an enroller enro
 version; 4. the path rules.
 """
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -30,7 +30,8 @@ from reconciler.trust import enrolling, objections
 from reconciler.trust.commits import VerifiedSigner, verify_signature
 from reconciler.trust.errors import StatementError
 from reconciler.trust.keyring import keyring_of
-from reconciler.trust.rules import FEDERATION, lacking, rules_for
+from reconciler.trust.roots import Roots
+from reconciler.trust.rules import lacking, rules_for
 from reconciler.trust.statements import Approval
 from reconciler.trust.verdicts import (
     Approver,
@@ -58,62 +59,45 @@ class Case:
     ref: str
     at: datetime
     _effective: dict[str, TrustRoot] = field(default_factory=dict)  # as read; an unreadable one its parent's
-    _agreed: dict[str, TrustRoot] = field(default_factory=dict)  # in force after a commit of the range
     _parents: dict[str, tuple[str, ...]] = field(default_factory=dict)
     _covered: dict[str, frozenset[str]] = field(default_factory=dict)
     _known: dict[int, list[tuple[SignedApproval, VerifiedSigner]]] = field(default_factory=dict)
     _notes: dict[str, Finding] = field(default_factory=dict)
 
     def judge(self) -> Judgement:
-        """Judge every commit. Raises SignerListError or RevocationDataError for an unusable trust root."""
+        """Judge every commit.
+
+        Raises SignerListError or RevocationDataError for an unusable trust root, RootVersionError for too
+        many changes of it.
+        """
         self._effective = dict(self.roots)
         self._parents = {commit.id: commit.parents for commit in self.commits}
         self._covered = {one.id: self._coverage(one.approval) for one in self.approvals}
-        verdicts: dict[str, CommitVerdict] = {}
-        root = self.root
-        for line, commits in self._line():
-            for commit in commits:
-                verdicts[commit.id] = self._judge_next(commit, root)
-            root = _newest([root, self._agreed[line]])
-        ordered = tuple(verdicts[commit.id] for commit in self.commits)
-        tip = next((c.root for c in self.commits if c.id == self.head), None) or root
+        roots = Roots(self.root, self.commits)
+        verdicts = tuple(self._strictest(commit, roots.of(commit.id)) for commit in self.commits)
+        tip = next((c.root for c in self.commits if c.id == self.head), None) or roots.last()
         keyring_of(tip)
-        return Judgement(ordered, tip, tuple(self._notes.values()))
+        return Judgement(verdicts, tip, tuple(self._notes.values()))
 
-    def _line(self) -> list[tuple[str, list[Candidate]]]:
-        """The first-parent line, oldest first: each commit with all that came in with it, parents first."""
-        line, at = [], self.head
-        while at in self._parents:
-            line.append(at)
-            at = next(iter(self._parents[at]), "")
-        came: dict[str, str] = {}  # commit -> that of the line with which it came in
-        for commit in reversed(line):
-            came |= dict.fromkeys(self._reach(commit, came), commit)
-        found: dict[str, list[Candidate]] = {commit: [] for commit in reversed(line)}
-        for candidate in self.commits:
-            found[came[candidate.id]].append(candidate)
-        return list(found.items())
+    def _strictest(self, commit: Candidate, roots: Sequence[TrustRoot]) -> CommitVerdict:
+        """The verdict by all of these roots: the first that objects, if any does."""
+        verdicts = []
+        for root in roots:
+            if id(root) not in self._known:  # by id: a root is long to hash, and there are few
+                keyring_of(root)
+                self._known[id(root)] = self._believed(root)
+            verdicts.append(self._judge(commit, root, self._known[id(root)]))
+        return next((verdict for verdict in verdicts if verdict.findings), verdicts[0])
 
-    def _reach(self, start: str, without: Container[str] = ()) -> set[str]:
-        """The commits of the range that ``start`` reaches past none of ``without``, itself included."""
+    def _reach(self, start: str) -> set[str]:
+        """The commits of the range that ``start`` reaches, itself included."""
         found, queue = set(), [start]
         while queue:
             commit = queue.pop()
-            if commit in self._parents and commit not in found and commit not in without:
+            if commit in self._parents and commit not in found:
                 found.add(commit)
                 queue += self._parents[commit]
         return found
-
-    def _judge_next(self, commit: Candidate, line: TrustRoot) -> CommitVerdict:
-        """Judge a commit whose parents were judged; ``line`` is the root where it came in."""
-        root = _newest([line, *(self._agreed[p] for p in commit.parents if p in self._agreed)])
-        if id(root) not in self._known:  # by id: a root is long to hash, and there are few
-            keyring_of(root)
-            self._known[id(root)] = self._believed(root)
-        verdict = self._judge(commit, root, self._known[id(root)])
-        own = commit.root if commit.root and FEDERATION in commit.paths else root
-        self._agreed[commit.id] = own if own.version == root.version + 1 else root
-        return verdict
 
     def _coverage(self, approval: Approval) -> frozenset[str]:
         return frozenset(self._reach(approval.commit) - self._reach(approval.base))
@@ -193,11 +177,6 @@ class Case:
             return [objections.rollback(own.version, last.version)]
         follows = own.digest == last.digest or own.version == last.version + 1
         return [] if follows else [objections.not_next(own.version, last.version)]
-
-
-def _newest(roots: Sequence[TrustRoot]) -> TrustRoot:
-    """The root of the highest version, the first of equals."""
-    return max(roots, key=lambda root: root.version)
 
 
 def _rule(rule: PathRule, paths: tuple[str, ...], agreed: Sequence[TrustedSigner]) -> RuleVerdict:

@@ -50,6 +50,14 @@ def test_all_best_common_ancestors_whatever_the_dates(shape: list[tuple[int, set
         assert found == of_git(Path(name), one, other)
 
 
+@pytest.mark.parametrize("date", [1, 9])
+def test_an_ancestor_of_a_better_one_is_none(tmp_path: Path, date: int) -> None:
+    """Both sides merged the older one too."""
+    repo, commits = made(tmp_path, [(date, set()), (5, {0}), (6, {0, 1}), (7, {0, 1})])
+    assert history.bases(Objects(repo), commits[2], commits[3], shallow=False) == (commits[1],)
+    assert of_git(tmp_path, commits[2], commits[3]) == (commits[1],)
+
+
 def test_a_merge_with_too_many_is_refused(tmp_path: Path) -> None:
     count = history.MAX_BASES + 1
     roots: list[tuple[int, set[int]]] = [(1, set()) for _ in range(count)]
