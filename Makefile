@@ -10,7 +10,7 @@ BENCH ?=
 
 
 .DEFAULT_GOAL := help
-.PHONY: help venv components demo test test-fast lint format bench docs lock wheel clean
+.PHONY: help venv components demo test test-fast fuzz lint format bench docs lock wheel clean
 
 help:  ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ test: components  ## Run the whole suite, real components included
 
 test-fast: $(STAMP)  ## Run the tests that start nothing
 	@$(BIN)/pytest -n $(WORKERS) -m "not real" $(PYTEST)
+
+fuzz: $(STAMP)  ## Look for inputs that break a property, 2000 examples each (PYTEST="tests/trust" for parts)
+	@$(BIN)/pytest -n $(WORKERS) -m "hypothesis and not real" --hypothesis-profile=search --timeout=3600 $(PYTEST)
 
 lint: $(STAMP)  ## Ruff, mypy strict, import-linter, generated files up to date
 	@$(BIN)/ruff check .

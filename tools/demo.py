@@ -10,7 +10,6 @@ import argparse
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,7 @@ from pathlib import Path
 import yaml
 
 from reconciler.member.bootstrap import LABEL_AGGREGATE_VIEW
+from reconciler.sandbox.components import free_port
 from reconciler.sandbox.local import Sandbox
 from reconciler.sandbox.members import Member
 from reconciler.surfaces.provision import EVERY_KIND, READ, collected
@@ -257,13 +257,6 @@ def join(shell: Shell, name: str, member: Member) -> None:
     kinds = shell.folder / "every-kind.yaml"
     kinds.write_text(yaml.safe_dump_all([*EVERY_KIND, windows]), encoding="utf-8")
     shell.run("kubectl", "--kubeconfig", str(member.kubeconfig), "apply", "-f", str(kinds))
-
-
-def free_port() -> int:
-    """A TCP port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

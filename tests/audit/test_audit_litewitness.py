@@ -38,7 +38,7 @@ from reconciler.sandbox import binaries
 from reconciler.sandbox.components import free_port
 from reconciler.sandbox.golang import Recipe
 
-pytestmark = [pytest.mark.real, pytest.mark.xdist_group("logcheck")]
+pytestmark = [pytest.mark.real, pytest.mark.xdist_group("logcheck"), pytest.mark.timeout(900)]
 _COMMANDS = "filippo.io/torchwood/cmd/"
 RECIPES = [
     Recipe(name, "v0.9.0", "litewitness", f"{_COMMANDS}{name}", "30 s")

@@ -6,7 +6,6 @@ import base64
 import json
 import os
 import signal
-import socket
 import subprocess
 import threading
 from collections.abc import Iterator, Mapping
@@ -24,6 +23,7 @@ from git_fixtures import FleetRepo
 from reconciler.audit.entry import Entry, JoinRefused
 from reconciler.pipeline.membership.promoting import require_primary
 from reconciler.pipeline.membership.tokens import url_of
+from reconciler.sandbox.components import free_port
 from reconciler.sandbox.local import Sandbox
 from reconciler.surfaces.membership import administrator_of
 from reconciler.surfaces.provision import provision
@@ -230,12 +230,6 @@ def _body_of(path: Path) -> str:
     text = path.read_text()
     _, _, key = text.partition("PRIVATE KEY-----\n")
     return key.splitlines()[0] if key else ""
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def unprepare(plane: Plane) -> None:

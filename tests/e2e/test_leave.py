@@ -23,7 +23,7 @@ from reconciler.trust.keys import load
 from reconciler.trust.sshsig import public_key_text
 
 STORED = ["joined/member-b.token", "joined/member-b.viewer.token"]
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.timeout(900)]  # a slow machine is no failure
 FOREIGN = "/api/v1/namespaces/shop/configmaps"
 
 

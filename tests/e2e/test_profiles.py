@@ -20,7 +20,7 @@ from reconciler.pipeline.run import MemberState
 from reconciler.sandbox.local import Sandbox
 from reconciler.surfaces.provision import provision
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.timeout(900)]  # a slow machine is no failure
 EVERY_KIND = f"{RBAC}/clusterroles/sandbox-every-kind"
 
 

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from reconciler.model import ClusterName, Finding, ObjectRef, Severity, SourceRef
@@ -76,6 +76,7 @@ def test_a_workflow_command_cannot_be_broken_out_of(path: str, message: str) -> 
 
 
 @given(st.text(), st.text())
+@example("\ufffe", "a\uffffb")
 def test_every_format_takes_any_text(subject: str, message: str) -> None:
     odd = [Finding("FW1", message, SourceRef(subject, 3), subject=subject, hint=message)]
     findings.text(odd)

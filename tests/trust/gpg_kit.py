@@ -27,7 +27,15 @@ class Gpg:
         self, *arguments: str, stdin: bytes = b"", time: datetime = MADE, check: bool = True
     ) -> subprocess.CompletedProcess[bytes]:
         now = f"{time:%Y%m%dT%H%M%S}"
-        quiet = ["--no-tty", "--pinentry-mode", "loopback", "--passphrase", "", "--faked-system-time", now]
+        quiet = [
+            "--no-tty",
+            "--pinentry-mode",
+            "loopback",
+            "--passphrase",
+            "",
+            "--faked-system-time",
+            f"{now}!",
+        ]
         batch = [] if "--command-fd" in arguments else ["--batch", "--yes"]
         command = ["gpg", "--homedir", self.home, *quiet, *batch, *arguments]
         done = subprocess.run(command, input=stdin, capture_output=True, env=self.env, timeout=120)

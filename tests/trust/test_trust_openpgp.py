@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -516,8 +517,10 @@ def test_no_mutated_signature_verifies_or_raises_anything_else(good: Case, data:
     original = packet_bytes if inside else good.signature
     mutated = _mutated(data, original)
     case = replace(good, signature=armour(mutated) if inside else mutated)
-    if mutated == original or (not inside and mutated.rstrip(b"\n") == original.rstrip(b"\n")):
-        return
+    with suppress(TrustError):  # lines may break elsewhere; what the armour holds may not change by a bit
+        if unarmour(case.signature.rstrip(b"\n") + b"\n", SIGNATURE) == packet_bytes:
+            assert case.verify() == good.verify()
+            return
     with pytest.raises(TrustError):
         assert case.verify() != good.verify(), "the checksum alone may go"
 

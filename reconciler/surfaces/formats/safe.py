@@ -10,6 +10,7 @@ bidirectional overrides are shown as escapes, so that nothing moves the cursor o
 import unicodedata
 
 _DANGEROUS = {"Cc", "Cf", "Zl", "Zp", "Cs"}
+_NO_CHARACTERS = "\ufffe\uffff"  # which XML 1.0 has not, so that a JUnit report could not be read
 
 
 def safe(text: str, *, keep: str = "") -> str:
@@ -20,7 +21,7 @@ def safe(text: str, *, keep: str = "") -> str:
 
 
 def _is_dangerous(char: str) -> bool:
-    return unicodedata.category(char) in _DANGEROUS
+    return unicodedata.category(char) in _DANGEROUS or char in _NO_CHARACTERS
 
 
 def _escape(char: str) -> str:
