@@ -24,6 +24,7 @@ from reconciler.documents.trust_root import (
     Heartbeat,
     Need,
     PathRule,
+    Principal,
     TrustedKey,
     TrustedSigner,
     TrustRoot,
@@ -62,7 +63,7 @@ def _signer(item: Fields) -> TrustedSigner:
         name=item["name"],
         keys=tuple(_key(key, ssh_key) for key in item.get("keys", ())),
         openpgp=tuple(_key(key, str) for key in item.get("openpgp", ())),
-        principals=tuple(item.get("principals", ())),
+        principals=tuple(map(principal, item.get("principals", ()))),
         roles=tuple(item.get("roles", ())),
         valid_after=_time(item, "validAfter"),
         valid_before=_time(item, "validBefore"),
@@ -73,6 +74,11 @@ def _key(item: str | Fields, text: Callable[[str], str]) -> TrustedKey:
     if isinstance(item, str):
         return TrustedKey(text(item))
     return TrustedKey(text(item["key"]), _time(item, "validAfter"), _time(item, "validBefore"))
+
+
+def principal(item: str | Fields) -> Principal:
+    """A principal as it is written: a name, or a name and its authority."""
+    return Principal(item) if isinstance(item, str) else Principal(item["name"], item["authority"])
 
 
 def ssh_key(line: str) -> str:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from reconciler.documents.build_root import build_root, ssh_key
+from reconciler.documents.build_root import build_root, principal, ssh_key
 from reconciler.documents.spot import path_text
 from reconciler.documents.trust_root import ENROLLER, FORGE, Need, TrustRoot
 from reconciler.model import Json
@@ -38,7 +38,7 @@ def _repeated(spec: dict[str, Json]) -> Iterator[Contradiction]:
     signers = spec["signers"]
     names = Counter(signer["name"] for signer in signers)
     keys = Counter(_text(key) for signer in signers for key in signer.get("keys", ()))
-    principals = Counter(name for signer in signers for name in signer.get("principals", ()))
+    principals = Counter(principal(item) for signer in signers for item in signer.get("principals", ()))
     for index, signer in enumerate(signers):
         at: list[str | int] = ["spec", "signers", index]
         if names[signer["name"]] > 1:
@@ -46,8 +46,8 @@ def _repeated(spec: dict[str, Json]) -> Iterator[Contradiction]:
         for place, key in enumerate(signer.get("keys", ())):
             if keys[_text(key)] > 1:
                 yield _CODE, [*at, "keys", place], "a key is given twice"
-        for place, name in enumerate(signer.get("principals", ())):
-            if principals[name] > 1:
+        for place, item in enumerate(signer.get("principals", ())):
+            if principals[principal(item)] > 1:
                 yield _CODE, [*at, "principals", place], "a principal is given to two signers"
 
 
@@ -60,8 +60,7 @@ def _signers(spec: dict[str, Json]) -> Iterator[Contradiction]:
         at: list[str | int] = ["spec", "signers", index]
         if not signer.keys() & {"keys", "openpgp", "principals"}:
             yield _CODE, at, f"{path_text(at)} has neither keys nor openpgp nor principals"
-        if "principals" in signer and not spec.get("authorities"):
-            yield _CODE, [*at, "principals"], "principals need an authority that certifies them"
+        yield from _principals(spec, index)
         if FORGE in signer.get("roles", ()) and len(signer["roles"]) > 1:
             yield _CODE, [*at, "roles"], "a forge has no other role: it neither authors nor approves"
         if ENROLLER in signer.get("roles", ()) and len(signer["roles"]) > 1:
@@ -73,6 +72,24 @@ def _signers(spec: dict[str, Json]) -> Iterator[Contradiction]:
         for item in dated:
             if "validAfter" in item and item["validAfter"] >= item.get("validBefore", "9999"):
                 yield _CODE, at, f"{path_text(at)}: validAfter is not before validBefore"
+
+
+def _principals(spec: dict[str, Json], index: int) -> Iterator[Contradiction]:
+    """With several authorities none of them may speak for the people of another."""
+    known = [authority["name"] for authority in spec.get("authorities", ())]
+    at: list[str | int] = ["spec", "signers", index, "principals"]
+    names = [principal(item) for item in spec["signers"][index].get("principals", ())]
+    if names and not known:
+        yield _CODE, at, "principals need an authority that certifies them"
+        return
+    for place, name in enumerate(names):
+        if name.authority and name.authority not in known:
+            yield _CODE, [*at, place, "authority"], f"there is no authority {name.authority}"
+        if not name.authority and len(known) > 1:
+            message = (
+                f"{path_text([*at, place])} has to say which authority may give it: there are {len(known)}"
+            )
+            yield _CODE, [*at, place], message
 
 
 def _authorities(spec: dict[str, Json]) -> Iterator[Contradiction]:

@@ -32,6 +32,14 @@ class TrustedKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Principal:
+    """A name in certificates of ``authority``; "" is the only authority that there is."""
+
+    name: str
+    authority: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class TrustedSigner:
     """A person or machine that signs commits.
 
@@ -41,7 +49,7 @@ class TrustedSigner:
     name: str
     keys: tuple[TrustedKey, ...] = ()
     openpgp: tuple[TrustedKey, ...] = ()
-    principals: tuple[str, ...] = ()
+    principals: tuple[Principal, ...] = ()
     roles: tuple[str, ...] = ()
     valid_after: datetime | None = None
     valid_before: datetime | None = None

@@ -24,6 +24,7 @@ from copy import deepcopy
 from datetime import datetime
 from typing import Any
 
+from reconciler.documents.formats import parse_time
 from reconciler.errors import SettingsError
 from reconciler.surfaces import yaml_edit
 
@@ -54,7 +55,7 @@ def add_signer(
     *,
     keys: Sequence[str] = (),
     openpgp: Sequence[str] = (),
-    principals: Sequence[str] = (),
+    principals: Sequence[str | dict[str, str]] = (),
     roles: Sequence[str] = (),
     valid_after: datetime | None = None,
     valid_before: datetime | None = None,
@@ -74,14 +75,19 @@ def add_signer(
 
 
 def rotate(spec: Spec, name: str, new_key: str, until: datetime) -> None:
-    """Add ``new_key``; every other SSH key of the signer counts for what is first seen before ``until``."""
+    """Add ``new_key``; every other SSH key of the signer counts for what is first seen before ``until``.
+
+    A key that ends earlier keeps its end. Raises SettingsError for a key that is there already.
+    """
     signer = _known(spec, name)
     keys = signer.setdefault("keys", [])
+    if new_key in map(_text, keys):
+        raise SettingsError("the signer has this key already", where=name, hint="make a new key: ssh-keygen")
     for index, key in enumerate(keys):
-        text = key if isinstance(key, str) else key["key"]
-        before = {} if isinstance(key, str) else {k: v for k, v in key.items() if k == "validAfter"}
-        if isinstance(key, str) or "validBefore" not in key:
-            keys[index] = {"key": text, **before, "validBefore": f"{until:%Y-%m-%dT%H:%M:%SZ}"}
+        held = {"key": key} if isinstance(key, str) else dict(key)
+        ends = held.get("validBefore")
+        if ends is None or parse_time(ends) > until:
+            keys[index] = held | {"validBefore": f"{until:%Y-%m-%dT%H:%M:%SZ}"}
     keys.append(new_key)
 
 

@@ -186,6 +186,22 @@ class Wiring:
         self._opened = view = following(store, ORIGIN, self.public_keys(), opened)
         return view
 
+    def written_log(self) -> LogView:
+        """``log_view`` of a log that has entries: whoever audits one has to hear that it is gone.
+
+        Raises NotLoggedError.
+        """
+        from reconciler.audit.codes import NotLoggedError
+
+        view = self.log_view()
+        if not view.size:
+            raise NotLoggedError(
+                "there is no log", where=self.settings.log, expected="a log with entries", got="none",
+                hint="check --log (FLEETWARD_LOG) and restore a log that was lost; a new one begins with"
+                " `fleetward trust init`",
+            )  # fmt: skip
+        return view
+
     @property
     def _state_cache(self) -> Path:
         return self.settings.state / "log-state.json"

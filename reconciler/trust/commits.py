@@ -91,7 +91,8 @@ def _ssh(payload: bytes, signature: bytes, keyring: Keyring, at: datetime) -> Ve
             raise _revoked(parsed.key, authority.name)
     if parsed.certificate is not None:
         authority = check_certificate(parsed.certificate, keyring.ssh_authorities, at)
-        signer = _certified(keyring.named(parsed.certificate.principals), parsed.certificate.principals, at)
+        names = parsed.certificate.principals
+        signer = _certified(keyring.named(names, authority.name), names, authority.name, at)
         found = VerifiedSigner(signer.name, parsed.key.fingerprint, Method.SSH_CERTIFICATE, authority.name)
     else:
         held = keyring.ssh.get(parsed.key.blob)
@@ -113,7 +114,8 @@ def _x509(payload: bytes, signature: bytes, keyring: Keyring, at: datetime) -> V
     from reconciler.trust import cms
 
     verified = cms.verify(signature, payload, keyring.x509_authorities, at)
-    signer = _certified(keyring.named(verified.names), verified.names, at)
+    signers = keyring.named(verified.names, verified.authority)
+    signer = _certified(signers, verified.names, verified.authority, at)
     return VerifiedSigner(signer.name, verified.fingerprint, Method.X509, verified.authority)
 
 
@@ -125,14 +127,14 @@ def _held(held: Held, method: Method, at: datetime) -> VerifiedSigner:
 
 
 def _certified(
-    signers: "Mapping[str, TrustedSigner]", names: tuple[str, ...], at: datetime
+    signers: "Mapping[str, TrustedSigner]", names: tuple[str, ...], authority: str, at: datetime
 ) -> "TrustedSigner":
     if len(signers) != 1:
         what = " and ".join(sorted(signers)) or "nobody"
         raise PrincipalError(
             "the certificate does not name one signer",
             expected="a principal of exactly one signer",
-            got=f"{', '.join(names)[:200]}, which is {what}",
+            got=f"{', '.join(names)[:200]} by authority {authority}, which is {what}",
             hint="give the signer this principal in federation.yaml, or have the certificate issued again",
         )
     (signer,) = signers.values()

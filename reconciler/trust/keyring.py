@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from reconciler.documents.trust_root import Principal
 from reconciler.errors import TrustError
 from reconciler.trust.errors import SignerListError
 from reconciler.trust.sshcert import SshAuthority, ssh_authority
@@ -45,7 +46,7 @@ class Keyring:
     certificates: "dict[str, OpenPgpCertificate]" = field(default_factory=dict)
     ssh_authorities: "dict[bytes, SshAuthority]" = field(default_factory=dict)
     x509_authorities: "list[X509Authority]" = field(default_factory=list)
-    principals: "dict[str, TrustedSigner]" = field(default_factory=dict)
+    principals: "dict[Principal, TrustedSigner]" = field(default_factory=dict)
 
     def add_signer(self, signer: "TrustedSigner") -> None:
         """Raises SignerListError for a key that does not parse or that is listed already."""
@@ -78,9 +79,15 @@ class Keyring:
                 parse_authority(authority.name, authority.x509, authority.crl, authority.revocable)
             )
 
-    def named(self, principals: Iterable[str]) -> "Mapping[str, TrustedSigner]":
-        """The signers that a certificate with these principals means, by name."""
-        return {s.name: s for name in principals if (s := self.principals.get(name))}
+    def named(self, principals: Iterable[str], authority: str) -> "Mapping[str, TrustedSigner]":
+        """The signers that a certificate of ``authority`` with these principals means, by name.
+
+        A name without an authority is of the only one: with a second one it is nobody's.
+        """
+        only = len(self.ssh_authorities) + len(self.x509_authorities) == 1
+        places = [authority, ""] if only else [authority]
+        found = (self.principals.get(Principal(name, place)) for name in principals for place in places)
+        return {signer.name: signer for signer in found if signer}
 
 
 def keyring_of(root: "TrustRoot") -> Keyring:

@@ -36,6 +36,17 @@ class Certified:
         )
         return {"name": "people", "ssh": text(self.ca), "krl": base64.b64encode(krl.read_bytes()).decode()}
 
+    def two(self) -> str:
+        """The root's next version, with a second authority, which may speak for temp alone; the commit."""
+        people = [
+            {"name": "erin", "principals": [{"name": "erin", "authority": "people"}]},
+            {"name": "temp", "principals": [{"name": "temp", "authority": "contractors"}]},
+        ]
+        contractors = {"name": "contractors", "ssh": text(self.other), "revocation": "none"}
+        root = self.fleet.federation(more=people, version=2, authorities=[self.authority(), contractors])
+        self.fleet.repo.commit({"federation.yaml": root})
+        return self.fleet.accepted()
+
     def certificate(self, *options: str, principals: str = "erin", ca: Path | None = None) -> Path:
         """A certificate over erin's key; its path."""
         named = ("-n", principals) if principals else ()

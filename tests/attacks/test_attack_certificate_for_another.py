@@ -10,6 +10,7 @@ import pytest
 import ssh_forge as forge
 from attack_certificates import LONG, Certified
 from attack_kit import Fleet
+from cert_forge import text
 
 pytestmark = pytest.mark.real
 
@@ -44,6 +45,29 @@ def test_a_signers_name_that_is_no_principal(world: Certified) -> None:
 def test_an_authority_that_is_not_listed(world: Certified) -> None:
     world.commit(world.certificate(ca=world.other))
     world.fleet.refused("FW1213")
+
+
+def test_an_authority_that_speaks_for_the_people_of_another(world: Certified) -> None:
+    good = world.two()
+    world.commit(world.certificate(ca=world.other, principals="erin"))
+    (finding,) = world.fleet.refused("FW1214")
+    assert "erin by authority contractors" in finding.got
+    world.fleet.move(good)
+    world.commit(world.certificate(principals="temp"))
+    world.fleet.refused("FW1214")
+    world.fleet.move(good)
+    world.commit(world.certificate(ca=world.other, principals="temp"))
+    world.fleet.accepted()
+    world.commit(world.certificate())
+    world.fleet.accepted()
+
+
+def test_a_second_authority_that_nobody_was_told_apart_from(world: Certified) -> None:
+    """Names without an authority beside two of them: either could speak for everybody."""
+    contractors = {"name": "contractors", "ssh": text(world.other), "revocation": "none"}
+    root = world.fleet.federation(more=world.more, version=2, authorities=[world.authority(), contractors])
+    world.fleet.repo.commit({"federation.yaml": root})
+    world.fleet.refused("FW1325")
 
 
 def test_a_signer_who_plays_authority(world: Certified) -> None:

@@ -259,13 +259,28 @@ def test_verify_shows_findings_and_remembers_nothing(run: Run, whole: Path, tmp_
     assert not (tmp_path / "seen").exists()
 
 
-def test_an_empty_log_is_listed_and_has_nothing_to_prove(run: Run, tmp_path: Path) -> None:
+NEEDS_A_LOG = (
+    ["log"], ["log", "-o", "json"], ["verify"], ["verify", "--save", "seen"], ["prove", "0"], ["show", "0"],
+    ["export", "-f", "csv"], ["join", "--kube-audit", "/dev/null"],
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("arguments", NEEDS_A_LOG, ids=" ".join)
+@pytest.mark.parametrize("there", [True, False])
+def test_a_log_that_is_gone_is_no_empty_one(
+    run: Run, tmp_path: Path, arguments: list[str], there: bool
+) -> None:
+    """Or a nightly audit with an emptied or mistyped folder would stay green for ever."""
     none = tmp_path / "none"
-    assert good(run("log", log=none)) == ""
-    assert good(run("log", "-o", "json", log=none)) == "[]\n"
-    assert "verified: 0 entries" in good(run("verify", log=none))
-    assert "FW1852" in run("prove", "0", log=none).stderr
-    assert "FW1852" in run("verify", "--save", "seen", log=none).stderr
+    if there:
+        none.mkdir()
+    done = run(*arguments, log=none)
+    said = done.stdout if "json" in arguments else done.stderr
+    assert done.returncode == 2
+    assert "FW1852" in said
+    assert str(none) in said
+    assert done.stdout + done.stderr == said
+    assert not (tmp_path / "seen").exists()
 
 
 def test_reading_loads_no_cluster_client(whole: Path, tmp_path: Path) -> None:

@@ -111,6 +111,33 @@ def test_a_key_is_rotated_with_an_end_for_the_old_one(team: Team) -> None:
     fleetward(team, "check", "--worktree")
 
 
+def test_a_rotation_ends_keys_that_would_end_later(team: Team) -> None:
+    late, soon, new = (team.repo.person(name).public_key for name in ("late", "soon", "new"))
+    for key, end in ((late, "2099-01-01T00:00:00Z"), (soon, "2020-01-01T00:00:00Z")):
+        fleetward(team, "trust", "add-signer", "alice", "--key", key, "--valid-before", end)
+    fleetward(team, "trust", "rotate", "alice", "--key", new, "--overlap", "24h")
+    held = {k["key"]: k["validBefore"] for k in signers(team.repo)["alice"]["keys"] if isinstance(k, dict)}  # type: ignore[attr-defined]
+    assert held[late] == held[team.repo.person("alice").public_key]
+    assert "2020-01-01" in str(held[soon])
+    assert "2099" not in str(held[late])
+    shown = fleetward(team, "trust", "rotate", "alice", "--key", new, code=2)
+    assert "has this key already" in shown
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("add-signer", "erin", "--openpgp", "/nonexistent"), ("add-signer", "erin", "--openpgp", "/bin/ls"),
+        ("add-signer", "erin", "--openpgp", "/"), ("add-signer", "erin", "--key", "/bin/ls"),
+        ("import", "/bin/ls"), ("rotate", "alice", "--key", "/bin/ls"),
+    ],
+)  # fmt: skip
+def test_files_that_are_none(team: Team, arguments: tuple[str, ...]) -> None:
+    shown = fleetward(team, "trust", *arguments, code=2)
+    assert "FW1000" not in shown
+    assert arguments[-1] in shown
+
+
 def test_a_key_or_a_signer_is_revoked(team: Team) -> None:
     fleetward(team, "trust", "revoke", "dave")
     assert "dave" not in signers(team.repo)
@@ -139,7 +166,34 @@ def test_allowed_signers_are_imported(team: Team) -> None:
     assert "allowed:4: warning FW1209" in shown
     assert signers(team.repo)["erin"]["roles"] == ["sre"]
     assert "frankie" not in signers(team.repo)
+    assert "line 3: the key is frank's; left out: frankie" in shown
     fleetward(team, "check", "--worktree")
+
+
+def test_an_imported_authority_speaks_for_its_own_names_alone(team: Team) -> None:
+    file = team.repo.root / "allowed"
+    staff, temps = (team.repo.person(name).public_key for name in ("staff-ca", "temps-ca"))
+    file.write_text(f"erin,frank cert-authority {staff}\nmallory cert-authority {temps}\n")
+    fleetward(team, "trust", "import", str(file))
+    assert [one["name"] for one in spec(team.repo)["authorities"]] == [
+        "allowed-signers-1",
+        "allowed-signers-2",
+    ]  # type: ignore[index]
+    assert signers(team.repo)["erin"]["principals"] == [{"name": "erin", "authority": "allowed-signers-1"}]
+    assert signers(team.repo)["mallory"]["principals"] == [
+        {"name": "mallory", "authority": "allowed-signers-2"}
+    ]
+    fleetward(team, "trust", "add-signer", "ann", "--principal", "ann", "--authority", "allowed-signers-2")
+    assert signers(team.repo)["ann"]["principals"] == [{"name": "ann", "authority": "allowed-signers-2"}]
+
+
+def test_an_authority_with_an_end_is_not_imported_without_it(team: Team) -> None:
+    before = (team.repo.path / "federation.yaml").read_text()
+    file = team.repo.root / "allowed"
+    ca = team.repo.person("ca").public_key
+    file.write_text(f'erin cert-authority,valid-before="20270101Z" {ca}\n')
+    assert "no window of time" in fleetward(team, "trust", "import", str(file), code=2)
+    assert (team.repo.path / "federation.yaml").read_text() == before
 
 
 def test_a_line_that_cannot_be_taken_imports_nothing(team: Team) -> None:

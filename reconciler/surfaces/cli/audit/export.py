@@ -46,7 +46,7 @@ def export_command(name: str, since: str | None, until: str | None, out: Path | 
     now, report = clock(), reporter()
     start, end = (parse_moment(text, now) if text else None for text in (since, until))
     with wired(settings_of(params), report) as wiring:
-        lines = export(wiring.log_view(), name, since=start, until=end)
+        lines = export(wiring.written_log(), name, since=start, until=end)
         if out is None:
             sys.stdout.buffer.writelines(lines)
             sys.stdout.buffer.flush()

@@ -48,7 +48,7 @@ def join_command(
     from reconciler.surfaces.wiring import wired
 
     with wired(settings_of(params), reporter()) as wiring:
-        view = wiring.log_view()
+        view = wiring.written_log()
         name = cluster or _only_cluster(view)
         joined = join(view, files, cluster=name, user=user or _registered_user(wiring, view, name))
     if output == "json":

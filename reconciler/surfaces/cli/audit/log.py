@@ -66,7 +66,7 @@ def log_command(
         until=parse_moment(until, now) if until else None,
     )  # fmt: skip
     with wired(settings_of(params), reporter()) as wiring:
-        _print(select(wiring.log_view(), query, limit=limit, newest_first=reverse), output)
+        _print(select(wiring.written_log(), query, limit=limit, newest_first=reverse), output)
     return 0
 
 

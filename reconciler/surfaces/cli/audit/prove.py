@@ -57,7 +57,7 @@ def prove_command(
     if [index, cluster, change_set].count(None) != 2:
         raise click.UsageError("Name one of INDEX, --cluster and --change-set.")
     with wired(settings_of(params), reporter()) as wiring:
-        log = wiring.log_view()
+        log = wiring.written_log()
         evidence = gather(log, _chosen(log, index, cluster, change_set))
     proof, entry = _paths(out, evidence.index)
     write(entry, evidence.entry)

@@ -38,7 +38,7 @@ def show_command(index: int, output: str, **params: Any) -> int:
     from reconciler.surfaces.wiring import wired
 
     with wired(settings_of(params), reporter()) as wiring:
-        log = wiring.log_view()
+        log = wiring.written_log()
         entry = log.entry(require_index(log, index))
         details = entry_details.Details(
             index, entry, log.raw(index), log.checkpoint, tuple(bodies_of(log, entry))

@@ -67,7 +67,7 @@ def verify_command(
 
     remembered = read(checkpoint, MAX_NOTE) if checkpoint else None
     with wired(settings_of(params), reporter()) as wiring:
-        log = wiring.log_view()
+        log = wiring.written_log()
         report = log.verify() if remembered is None else verify_since(log, remembered)
         if save and report.ok:
             write(save, written(log))

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from reconciler.errors import SettingsError
 from reconciler.files import replace
+
+if TYPE_CHECKING:
+    from reconciler.trust.allowed_signers import AllowedSigner
 
 REPO = click.option(
     "--repo", "-r", metavar="PATH", default=".", envvar="FLEETWARD_REPO", type=click.Path(path_type=Path),
@@ -27,6 +30,9 @@ KEYS = click.option(
 @KEYS
 @click.option("--openpgp", multiple=True, metavar="FILE", help="OpenPGP certificate: `gpg --armor --export`.")
 @click.option("--principal", "principals", multiple=True, help="A name in certificates of the authorities.")
+@click.option(
+    "--authority", default="", metavar="NAME", help="Whose certificates give the --principal names."
+)
 @click.option("--role", "roles", multiple=True, help="A group that approvals ask for.")
 @click.option("--valid-after", metavar="TIME", help="From when the keys count, e.g. 2027-01-31T00:00:00Z.")
 @click.option("--valid-before", metavar="TIME", help="Until when the keys count.")
@@ -36,6 +42,7 @@ def add_signer_command(
     keys: tuple[str, ...],
     openpgp: tuple[str, ...],
     principals: tuple[str, ...],
+    authority: str,
     roles: tuple[str, ...],
     valid_after: str | None,
     valid_before: str | None,
@@ -49,7 +56,7 @@ def add_signer_command(
     if not (keys or openpgp or principals or roles):
         raise SettingsError("nothing to add", hint="give --key, --openpgp, --principal or --role")
     window = [_time(valid_after), _time(valid_before)]
-    lines, blocks = [_ssh(key) for key in keys], [Path(path).read_text("ascii") for path in openpgp]
+    lines, blocks = [_ssh(key) for key in keys], [_read(Path(path)) for path in openpgp]
     return _write(
         repo,
         lambda spec: root_edit.add_signer(
@@ -57,7 +64,9 @@ def add_signer_command(
             name,
             keys=lines,
             openpgp=blocks,
-            principals=principals,
+            principals=[{"name": one, "authority": authority} for one in principals]
+            if authority
+            else principals,
             roles=roles,
             valid_after=window[0],
             valid_before=window[1],
@@ -108,11 +117,10 @@ def revoke_command(repo: Path, name: str, keys: tuple[str, ...]) -> int:
 @click.option("--role", "roles", multiple=True, help="A role that all of them get.")
 def import_command(repo: Path, file: Path, roles: tuple[str, ...]) -> int:
     """Write the signers of an allowed_signers file (ssh-keygen(1)) into federation.yaml."""
-    from reconciler.surfaces import root_edit
     from reconciler.surfaces.formats.findings import text
     from reconciler.trust.allowed_signers import parse_allowed_signers
 
-    found = parse_allowed_signers(file.read_text("utf-8"), str(file))
+    found = parse_allowed_signers(_read(file, "utf-8"), str(file))
     click.echo(text((*found.problems, *found.skipped)), nl=False, err=True)
     if found.problems:
         raise SettingsError("the file has lines that cannot be taken", where=str(file), hint="mend them")
@@ -121,28 +129,44 @@ def import_command(repo: Path, file: Path, roles: tuple[str, ...]) -> int:
 
     def edit(spec: dict[str, Any]) -> None:
         for one in found.signers:
-            if one.is_authority:
-                _add_authority(spec, one.key_text, one.line)
-            # A key belongs to one person; a CA certifies each name apart.
-            for name in one.principals if one.is_authority else one.principals[:1]:
-                root_edit.add_signer(
-                    spec,
-                    name,
-                    keys=[] if one.is_authority else [one.key_text],
-                    principals=[name] if one.is_authority else [],
-                    roles=roles,
-                    valid_after=one.valid_after,
-                    valid_before=one.valid_before,
-                )
+            (_import_authority if one.is_authority else _import_key)(spec, one, roles)
 
     return _write(repo, edit)
 
 
-def _add_authority(spec: dict[str, Any], key: str, line: int) -> None:
-    """The CA, without a KRL: the check of the work tree asks for one, or for saying that there is none."""
+def _import_key(spec: dict[str, Any], one: AllowedSigner, roles: Sequence[str]) -> None:
+    """A key belongs to one person, whose other names are said and left out."""
+    from reconciler.surfaces import root_edit
+
+    name, *others = one.principals
+    if others:
+        click.echo(f"line {one.line}: the key is {name}'s; left out: {', '.join(others)}", err=True)
+    root_edit.add_signer(
+        spec, name, keys=[one.key_text], roles=roles, valid_after=one.valid_after,
+        valid_before=one.valid_before,
+    )  # fmt: skip
+
+
+def _import_authority(spec: dict[str, Any], one: AllowedSigner, roles: Sequence[str]) -> None:
+    """The CA and whom it certifies, each apart; a root gives an end to people and keys, and to no CA.
+
+    Without a KRL: the check of the work tree asks for one, or for saying that there is none.
+    """
+    from reconciler.surfaces import root_edit
+
+    if one.valid_after or one.valid_before:
+        raise SettingsError(
+            "an authority has no window of time in federation.yaml", where=f"line {one.line}",
+            hint="leave valid-after and valid-before out, and give them to the signers afterwards",
+        )  # fmt: skip
     known = spec.setdefault("authorities", [])
-    if key not in [authority.get("ssh") for authority in known]:
-        known.append({"name": f"allowed-signers-{line}", "ssh": key})
+    authority = next((each["name"] for each in known if each.get("ssh") == one.key_text), "")
+    if not authority:
+        authority = f"allowed-signers-{one.line}"
+        known.append({"name": authority, "ssh": one.key_text})
+    for name in one.principals:
+        principal = {"name": name, "authority": authority}
+        root_edit.add_signer(spec, name, principals=[principal], roles=roles)
 
 
 def _write(repo: Path, edit: Callable[[dict[str, Any]], None]) -> int:
@@ -177,13 +201,25 @@ def _ssh(key: str) -> str:
 
 
 def _only_line(path: Path) -> str:
-    try:
-        lines: Sequence[str] = path.read_text("ascii").strip().splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError("the public key cannot be read", where=str(path), got=str(error)) from error
+    lines: Sequence[str] = _read(path).strip().splitlines()
     if len(lines) != 1:
         raise SettingsError("not a public key file", where=str(path), expected="one line, as in a .pub file")
     return lines[0]
+
+
+def _read(path: Path, encoding: str = "ascii") -> str:
+    try:
+        return path.read_text(encoding)
+    except OSError as error:
+        raise SettingsError("the file cannot be read", where=str(path), got=error.strerror or "") from error
+    except UnicodeDecodeError as error:
+        expected = "armoured or plain text" if encoding == "ascii" else "text in UTF-8"
+        raise SettingsError(
+            "the file is no text",
+            where=str(path),
+            expected=expected,
+            got=f"byte {error.object[error.start]:#04x}",
+        ) from error
 
 
 def _time(text: str | None) -> datetime | None:
