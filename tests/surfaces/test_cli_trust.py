@@ -53,6 +53,14 @@ def test_a_change_is_explained_approved_and_explained_again(team: Team) -> None:
     assert value["commits"][0]["rules"][0]["missing"] == []
 
 
+def test_without_anything_accepted_a_commit_is_held_against_its_parent(team: Team) -> None:
+    team.change()
+    assert "lacks 1 of security" in fleetward(team, "trust", "explain", code=1)
+    shown = fleetward(team, "trust", "explain", team.base, code=2)
+    assert "nothing came before this commit" in shown
+    assert "trust init" in shown
+
+
 def test_an_approval_is_pushed_and_reaches_who_fetches(team: Team, tmp_path: Path) -> None:
     remote = tmp_path / "remote.git"
     team.repo.git("init", "-q", "--bare", str(remote))

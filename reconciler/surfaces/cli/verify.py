@@ -37,8 +37,8 @@ UNEXPLAINED = 1
 def verify_command(cluster: str, names: tuple[str, ...], deep: bool, output: str, **params: Any) -> int:
     """Explain what is on a member: object, change set, commit, signers, verdict, inclusion proof.
 
-    Needs credentials that may read the member, the repository, the log, and its public key; nothing is
-    written. docs/verify.md says what is proven by what.
+    Needs credentials that may read the member, the repository, the log, and its public key
+    (FLEETWARD_PUBLIC_KEY); nothing is written. docs/verify.md says what is proven by what.
 
     Exit codes: 0 all explained, 1 not, 2 error.
     """
