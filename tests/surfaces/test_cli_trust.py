@@ -146,6 +146,16 @@ def test_files_that_are_none(team: Team, arguments: tuple[str, ...]) -> None:
     assert arguments[-1] in shown
 
 
+@pytest.mark.parametrize("arguments", [("", "--role", "a"), ("erin", "--role", "Bad Role"), ("x" * 300,)])
+def test_a_signer_that_does_not_fit_is_not_written(team: Team, arguments: tuple[str, ...]) -> None:
+    before = (team.repo.path / "federation.yaml").read_bytes()
+    key = team.repo.person("erin").public_key
+    shown = fleetward(team, "trust", "add-signer", *arguments, "--key", key, code=2)
+    assert "federation.yaml:" in shown
+    assert "nothing was written" in shown
+    assert (team.repo.path / "federation.yaml").read_bytes() == before
+
+
 def test_a_key_or_a_signer_is_revoked(team: Team) -> None:
     fleetward(team, "trust", "revoke", "dave")
     assert "dave" not in signers(team.repo)

@@ -175,8 +175,9 @@ def _write(repo: Path, edit: Callable[[dict[str, Any]], None]) -> int:
 
     path = repo / "federation.yaml"
     try:
-        text = path.read_text("utf-8")
-        replace(path, edited(text, edit).encode())
+        text = edited(path.read_text("utf-8"), edit)
+        _require_fit(text)
+        replace(path, text.encode())
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(
             "federation.yaml cannot be changed",
@@ -188,6 +189,24 @@ def _write(repo: Path, edit: Callable[[dict[str, Any]], None]) -> int:
     click.echo("Next: fleetward check --worktree; then sign, push and have it reviewed:")
     click.echo('    git commit -S -m "Change who may sign" federation.yaml')
     return 0
+
+
+def _require_fit(text: str) -> None:
+    """What was given fits the schema; what else a root lacks is for `fleetward check` to say."""
+    from reconciler.documents.explain import explain
+    from reconciler.documents.place import Places
+    from reconciler.documents.reader import read
+    from reconciler.documents.schema import own_schemas
+    from reconciler.documents.spot import Spot
+
+    data, schema = text.encode(), own_schemas()["Federation"]
+    spot = Spot("federation.yaml", 0, "Federation", Places(data))
+    for error in schema.errors(read(data).documents[0].value):
+        for found in explain(schema, error, spot):
+            raise SettingsError(
+                found.message, where=str(found.source or ""), expected=found.expected, got=found.got,
+                hint="nothing was written; give a value that fits",
+            )  # fmt: skip
 
 
 def _ssh(key: str) -> str:
