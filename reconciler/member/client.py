@@ -38,7 +38,7 @@ from reconciler.member.limits import Limits
 from reconciler.member.login import CredentialSource, Host
 from reconciler.member.parent import Parent, declare, write_record
 from reconciler.member.published import Published
-from reconciler.member.renewal import Announce, Renewal, Standing, renew
+from reconciler.member.renewal import Announce, Held, Renewal, Standing, hold, renew
 from reconciler.member.seal_keys import KeyFile
 from reconciler.member.secret_slot import ApiSecrets
 from reconciler.member.slots import OpenSecrets
@@ -142,6 +142,10 @@ class Member:
             announce,
         )  # fmt: skip
         return await renew(work)
+
+    async def held(self, now: datetime) -> Held:
+        """How our own credential stands, without a request to the member. Raises MemberError."""
+        return await hold(self._client.transport, self._source, now)
 
     async def issue(self, account: Account, life: timedelta) -> tuple[str, Issued]:
         """The cluster's uid, and a new token of ``account``. Raises IssueError, MemberError."""

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from reconciler.errors import MemberError
@@ -46,6 +46,15 @@ UNKNOWN = Standing()
 
 
 @dataclass(frozen=True, slots=True)
+class Held:
+    """A credential as it says of itself; ``due`` only of a token that it is time to renew."""
+
+    standing: Standing
+    token: str = field(default="", repr=False)
+    due: TokenFacts | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Renewal:
     """What one renewal needs. ``open``: another connection to the same member, with another login."""
 
@@ -70,22 +79,28 @@ async def renew(work: Renewal) -> Standing:
     """Renew the credential if it is time. Raises what ``announce`` raises, and nothing else of ours."""
     expires: datetime | None = None
     try:
-        used = work.transport.login
-        login = used if used != Login() else await work.source.load()
         # 1. Facts.
-        facts = facts_of(login.token)
-        if facts is None:
-            return _certificate(login, work.now)
-        expires = facts.expires
-        if not facts.due(work.now):
-            return Standing(expires)
-        if not isinstance(work.source, Replaceable) or facts.bound[0] in ("pod", "node"):
-            raise _not_ours(facts)
-        return await _renew(work, work.source, login.token, facts)
+        held = await hold(work.transport, work.source, work.now)
+        if held.due is None:
+            return held.standing
+        expires = held.standing.expires
+        if not isinstance(work.source, Replaceable) or held.due.bound[0] in ("pod", "node"):
+            raise _not_ours(held.due)
+        return await _renew(work, work.source, held.token, held.due)
     except errors.SlotLostError:
         return Standing(expires)
     except MemberError as error:
         return Standing(expires, error=str(error))
+
+
+async def hold(transport: Transport, source: CredentialSource, now: datetime) -> Held:
+    """The credential in use, or the one that would be: the member is not asked. Raises MemberError."""
+    used = transport.login
+    login = used if used != Login() else await source.load()
+    facts = facts_of(login.token)
+    if facts is None:
+        return Held(_certificate(login, now))
+    return Held(Standing(facts.expires), login.token, facts if facts.due(now) else None)
 
 
 async def _renew(work: Renewal, source: Replaceable, token: str, facts: TokenFacts) -> Standing:

@@ -31,7 +31,7 @@ from reconciler.pipeline.guarding import guarded
 from reconciler.pipeline.profile_kinds import unprepared
 from reconciler.pipeline.proving import require_joined, require_proven
 from reconciler.pipeline.refusing import log_disbelief, log_refusal
-from reconciler.pipeline.renewing import renewed, viewer_renewed
+from reconciler.pipeline.renewing import renewed, renewed_apart, viewer_renewed
 from reconciler.pipeline.run import Deployment, MemberResult, MemberState
 from reconciler.pipeline.standings import after_run
 from reconciler.plan import Plan, build_plan
@@ -55,7 +55,8 @@ async def deploy(run: Deployment, cluster: Cluster) -> MemberResult:
 
 async def _unless_left_alone(run: Deployment, cluster: Cluster) -> MemberResult:
     if cluster.suspend:
-        return MemberResult(cluster.name, MemberState.SUSPENDED)
+        credential, viewer = await renewed_apart(run, cluster)
+        return MemberResult(cluster.name, MemberState.SUSPENDED, credential=credential, viewer=viewer)
     contact = run.members.contacts.get(cluster.name)
     now = run.members.clock()
     if contact.retry_at and now < contact.retry_at:

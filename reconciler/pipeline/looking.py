@@ -28,6 +28,8 @@ class Looks:
         self._all = asyncio.Event()
         self._until = asyncio.get_running_loop().time() + MOMENT
         self._error: AuditError | None = None
+        if not self._waiting:
+            self._all.set()
 
     def looked(self, cluster: str) -> None:
         """The member agrees with the log, or cannot be asked."""

@@ -1,20 +1,22 @@
 """One scheduled run: fetch, verify, check, accept, then every member at once.
 
 Fail closed: whatever is wrong with the commit stops the run before any member is contacted for writing;
-whatever is wrong with one member stops that member only.
+whatever is wrong with one member stops that member only. A run that is stopped so writes to no member, but
+renews the reconciler's own credentials there: else a day with a bad commit, or without the forge, ends them.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from reconciler.audit.membership import Kicked
 from reconciler.audit.state import LogState
 from reconciler.audit.witnessed import WitnessReport
 from reconciler.documents import Cluster
-from reconciler.errors import RepositoryError
+from reconciler.errors import AuditError, FleetwardError, RepositoryError, TrustError
 from reconciler.pipeline.accepting import (
     TeleportError,
     accept,
@@ -29,10 +31,14 @@ from reconciler.pipeline.journal import Journal
 from reconciler.pipeline.looking import Looks
 from reconciler.pipeline.membership.standing import kicked_of
 from reconciler.pipeline.mirroring import Mirrored, mirror
+from reconciler.pipeline.origins import fleet_of
 from reconciler.pipeline.ports import CheckPorts, MemberPorts, WritePorts
+from reconciler.pipeline.renewing import renewed_apart
 from reconciler.pipeline.run import Deployment, MemberResult, MemberState
 from reconciler.pipeline.witnessing import ask_witnesses
 from reconciler.plan import NOTHING_ALLOWED, Allowances
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +68,19 @@ async def reconcile(
     allow: Allowances = NOTHING_ALLOWED,
 ) -> Run:
     """The whole flow once; ``clusters`` empty means all. Raises RefusedError with nothing applied."""
-    checks.repository.fetch()
     state = writes.log.state()
     journal = Journal(writes.log)
     accepted = await _accepted(checks, writes, journal, state)
-    head = await _head(checks, writes, journal, state.ref, accepted)
-    checks.report(f"checking {head[:12]}")
-    checked = await judge_head(checks, writes, journal, head, accepted)
+    try:
+        checks.repository.fetch()
+        head = await _head(checks, writes, journal, state.ref, accepted)
+        checks.report(f"checking {head[:12]}")
+        checked = await judge_head(checks, writes, journal, head, accepted)
+    except AuditError:
+        raise  # what cannot be logged is not renewed
+    except FleetwardError:
+        await _renew(checks, members, writes, journal, accepted, clusters)
+        raise
 
     async def accept_once() -> None:
         if head != accepted:
@@ -114,9 +126,38 @@ async def _head(checks: CheckPorts, writes: WritePorts, journal: Journal, ref: s
         raise
 
 
+async def _renew(
+    checks: CheckPorts, members: MemberPorts, writes: WritePorts, journal: Journal, accepted: str,
+    clusters: Collection[str],
+) -> None:  # fmt: skip
+    """Renew what is due of the members of the last accepted commit, if it is here. Raises AuditError."""
+    state = writes.log.state()
+    try:
+        fleet = fleet_of(checks.repository, accepted, checks.cache)
+        kicked = kicked_of(state, fleet, checks.repository.blobs)
+    except (RepositoryError, TrustError) as error:
+        checks.report(f"no credential was renewed: {error}")
+        return
+    looks = Looks((), _nothing)
+    known = Checked(accepted, "", "", fleet)
+    run = Deployment(known, members, writes, journal, state, looks, deep=False, allow=NOTHING_ALLOWED)
+    names = clusters or {cluster.name for cluster in fleet.clusters}
+    chosen = [cluster for cluster in fleet.clusters if cluster.name in names and cluster.name not in kicked]
+    await _together(renewed_apart(run, cluster) for cluster in chosen)
+
+
+async def _nothing() -> None:
+    """No commit is accepted where none is applied."""
+
+
 async def _deploy_all(run: Deployment, clusters: Sequence[Cluster]) -> tuple[MemberResult, ...]:
     """Every member at once. A log that fails stops what has not begun; what has begun ends in order."""
-    results = await asyncio.gather(*(deploy(run, cluster) for cluster in clusters), return_exceptions=True)
+    return await _together(deploy(run, cluster) for cluster in clusters)
+
+
+async def _together(members: Iterable[Awaitable[T]]) -> tuple[T, ...]:
+    """All of them, each to its end; then the first error is raised."""
+    results = await asyncio.gather(*members, return_exceptions=True)
     done = []
     for result in results:
         if isinstance(result, BaseException):

@@ -2,16 +2,96 @@
 
 What goes wrong with a renewal is no failure of the run, since the credential in use is still good: it is
 shown by ``reconcile`` and ``status``, from the first try in which it went wrong.
+
+A member that is left alone has its credentials renewed all the same: a suspended one, and every one where
+the run has no commit to apply. It is asked nothing, not even who it is, until one of them is due.
 """
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
+
 from reconciler.audit.entry import CredentialRenewed, CredentialRole
 from reconciler.documents import Cluster
+from reconciler.documents.fleet import Credentials
+from reconciler.errors import MemberError, SettingsError
 from reconciler.member.client import Member
-from reconciler.member.renewal import UNKNOWN, Standing
+from reconciler.member.errors import SlowError
+from reconciler.member.renewal import UNKNOWN, Held, Standing
 from reconciler.member.token_request import Issued
+from reconciler.pipeline.contact import Contact
+from reconciler.pipeline.proving import require_joined, require_proven
 from reconciler.pipeline.run import Deployment
+
+
+async def renewed_apart(run: Deployment, cluster: Cluster) -> tuple[Standing, Standing]:
+    """The writer's and the viewer's credential of a member that the run leaves alone.
+
+    Raises AuditError, as for a log that is behind the member's own record.
+    """
+    try:
+        own, viewer = await _renewed_apart(run, cluster)
+    except (MemberError, SettingsError) as error:  # the second: a Secret of no primary
+        own, viewer = Standing(error=str(error)), UNKNOWN
+    run.members.contacts.update(cluster.name, lambda before: _noted(before, own, viewer))
+    for said in filter(None, (own.error, viewer.error)):
+        run.members.report(f"{cluster.name}: a credential was not renewed: {said}")
+    return own, viewer
+
+
+async def _renewed_apart(run: Deployment, cluster: Cluster) -> tuple[Standing, Standing]:
+    fleet, now = run.checked.read_fleet, run.members.clock()
+    async with run.members.connect(cluster, fleet) as member, run.members.view(cluster, fleet) as reader:
+        own = await member.held(now) if _is_stored(cluster.credentials) else None
+        viewer = await reader.held(now) if _is_stored(cluster.viewer_credentials) else None
+        if not any(held and held.due for held in (own, viewer)):
+            return own.standing if own else UNKNOWN, viewer.standing if viewer else UNKNOWN
+        try:
+            uid = await _proven(run, cluster, member)
+        except MemberError as error:
+            return _failed(own, error), _failed(viewer, error)
+        renewed_own = await renewed(run, cluster, member, uid, CredentialRole.ADMIN)
+        return renewed_own, await viewer_renewed(run, cluster, uid)
+
+
+async def _proven(run: Deployment, cluster: Cluster, member: Member) -> str:
+    """The cluster's uid: it is the one that joined, and the log is not behind its record."""
+    limit = run.checked.federation.limits.apply_timeout
+    try:
+        async with asyncio.timeout(limit.total_seconds()):
+            identity = await member.identify()
+            seen = await member.census(lists=False)
+    except TimeoutError as error:
+        raise SlowError(
+            "the member was not seen in time", where=cluster.name,
+            expected=f"within spec.limits.applyTimeout ({limit})",
+        ) from error  # fmt: skip
+    require_joined(run.state, cluster.name, identity.uid)
+    if seen.record:
+        require_proven(run.writes.log, cluster.name, seen.record)
+    run.looks.looked(cluster.name)
+    return identity.uid
+
+
+def _failed(held: Held | None, error: MemberError) -> Standing:
+    if held is None:
+        return UNKNOWN
+    return replace(held.standing, error=str(error)) if held.due else held.standing
+
+
+def _noted(contact: Contact, own: Standing, viewer: Standing) -> Contact:
+    """With what is known now; of a credential that is not stored by us the last look knows more."""
+    if own != UNKNOWN:
+        contact = replace(contact, credential_expires=own.expires, credential_error=own.error)
+    if viewer != UNKNOWN:
+        contact = replace(contact, viewer_expires=viewer.expires, viewer_error=viewer.error)
+    return contact
+
+
+def _is_stored(credentials: Credentials | None) -> bool:
+    """Whether it is in a file of this host or a Secret, where it can be replaced."""
+    return credentials is not None and credentials.method in ("tokenFile", "secretRef")
 
 
 async def viewer_renewed(run: Deployment, cluster: Cluster, uid: str) -> Standing:
@@ -19,8 +99,7 @@ async def viewer_renewed(run: Deployment, cluster: Cluster, uid: str) -> Standin
 
     Raises AuditError.
     """
-    credentials = cluster.viewer_credentials
-    if credentials is None or credentials.method not in ("tokenFile", "secretRef"):
+    if not _is_stored(cluster.viewer_credentials):
         return UNKNOWN
     async with run.members.view(cluster, run.checked.read_fleet) as viewer:
         return await renewed(run, cluster, viewer, uid, CredentialRole.VIEWER)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from e2e_world import Fleet, Plane
+from e2e_proxy import Proxy
+from e2e_world import Fleet, Plane, manifest
 from token_kit import aged, claims_of
 
-from reconciler.audit.entry import CredentialRenewed, CredentialRole
-from reconciler.member.bootstrap import ACCOUNT
+from reconciler.audit.entry import CommitRefused, CredentialRenewed, CredentialRole
+from reconciler.member.bootstrap import ACCOUNT, VIEWER
 from reconciler.pipeline.joining import join
 from reconciler.pipeline.run import MemberState
 
@@ -118,3 +121,75 @@ def test_a_log_that_cannot_be_written_leaves_the_old_token(fleet: Fleet, file: P
     log.write_bytes(body)
     assert {one.state for one in fleet.reconcile().members} == {MemberState.APPLIED}
     assert file.read_text() != before
+
+
+def renewals(fleet: Fleet) -> list[tuple[str, CredentialRole]]:
+    return [(one.cluster, one.role) for one in fleet.entries() if isinstance(one, CredentialRenewed)]
+
+
+def test_a_suspended_members_credentials_are_renewed_and_nothing_else_is_done(
+    fleet: Fleet, a: Plane, proxy: Callable[[str], Proxy]
+) -> None:
+    front = proxy("member-a")
+    own, viewer = (fleet.settings.credentials / f"member-a.{name}" for name in ("token", "viewer"))
+    own.write_text(old(a))
+    viewer.write_text(aged(a.member, a.token(VIEWER), age=3000, left=600))
+    before = own.read_text(), viewer.read_text()
+    spec = {"credentials": {"tokenFile": own.name}, "viewerCredentials": {"tokenFile": viewer.name}}
+    fleet.start(fleet.registration("member-a", front.url, suspend=True, **spec))
+    done = fleet.run("reconcile", "--once", "-y", "-o", "json", "-q")
+    assert done.returncode == 0, done.stderr
+    member = {one["cluster"]: one for one in json.loads(done.stdout)["members"]}["member-a"]
+    assert (member["state"], member["counts"], a.versions()) == ("suspended", None, {})
+    assert member["credential"]["renewed"] and member["viewerCredential"]["renewed"]
+    assert own.read_text() != before[0] and viewer.read_text() != before[1]
+    assert renewals(fleet) == [("member-a", CredentialRole.ADMIN), ("member-a", CredentialRole.VIEWER)]
+    assert read(fleet)["credential_expires"] == member["credential"]["expires"]
+    front.forget()
+    assert fleet.run("reconcile", "--once", "-y", "-q").returncode == 0
+    assert front.seen == [], "nothing was due, so nobody was asked"
+    fleet.assert_log_whole()
+
+
+def test_another_cluster_at_a_suspended_members_address_gets_no_new_credential(
+    fleet: Fleet, a: Plane, file: Path
+) -> None:
+    """What a good look refuses is refused here too: this one knows us by another name."""
+    before = file.read_text()
+    spec = {"credentials": {"tokenFile": file.name}, "username": "system:serviceaccount:other:reconciler"}
+    fleet.commit(fleet.registration("member-a", suspend=True, **spec))
+    done = fleet.run("reconcile", "--once", "-y", "-q")
+    assert (done.returncode, file.read_text(), renewals(fleet)) == (0, before, []), done.stderr
+    assert "warning: the credential expires in 9m: FW1719: " in done.stdout
+    assert read(fleet)["credential_error"].startswith("FW1719: ")
+
+
+def test_a_refused_head_lets_no_credential_end(fleet: Fleet, a: Plane, file: Path) -> None:
+    before = file.read_text()
+    bad = fleet.repo.commit(manifest("settings", colour="red"), by="mallory")
+    done = fleet.run("reconcile", "--once", "-y", "-q")
+    assert (done.returncode, "FW1252" in done.stderr) == (2, True), done.stderr
+    assert file.read_text() != before
+    assert renewals(fleet) == [("member-a", CredentialRole.ADMIN)]
+    assert [one.commit for one in fleet.entries() if isinstance(one, CommitRefused)] == [bad]
+    assert a.versions() == {}
+    assert read(fleet)["credential_expires"]
+    again = fleet.run("reconcile", "--once", "-y", "-q")
+    assert (again.returncode, again.stderr) == (2, done.stderr)
+    assert len(renewals(fleet)) == 1
+
+
+def test_a_forge_that_is_away_lets_no_credential_end(
+    fleet: Fleet, a: Plane, file: Path, tmp_path: Path
+) -> None:
+    remote = tmp_path / "remote.git"
+    fleet.repo.git("clone", "--bare", "-q", str(fleet.repo.path), str(remote))
+    fleet = replace(fleet, location=f"file://{remote}", machine=tmp_path / "other")
+    fleet.trust(fleet.repo.head())
+    remote.rename(tmp_path / "away.git")
+    before = file.read_text()
+    done = fleet.run("reconcile", "--once", "-y", "-q")
+    assert (done.returncode, "FW1108" in done.stderr) == (2, True), done.stderr
+    assert file.read_text() != before
+    assert renewals(fleet) == [("member-a", CredentialRole.ADMIN)]
+    assert a.versions() == {}
