@@ -91,9 +91,15 @@ def test_who_is_primary_and_who_is_not(world: World) -> None:
     world.command("token", "revoke", listed[0]["id"])
     assert "FW1744" in world.command("token", "revoke", listed[0]["id"], exits=2)
     assert token not in "".join(world.outputs)
-    world.fleet.commit(world.fleet.registration("member-a"))
-    assert "FW1755" in world.command("demote", exits=2)
+    others = {"clusters/.gitkeep": "", "clusters/example.yaml.txt": "kind: Cluster\n"}
+    world.fleet.commit(world.fleet.registration("member-a"), others)
+    said = world.command("demote", exits=2)
+    assert "FW1755" in said
+    assert "1 clusters are registered" in said
     world.command("demote", "--force")
+    world.promote()
+    world.fleet.commit({"clusters/member-a.yaml": None})
+    world.command("demote")
     assert "FW1755" in world.command("token", "create", exits=2)
     assert world.kinds()[-1] == "demoted"
 

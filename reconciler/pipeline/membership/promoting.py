@@ -24,6 +24,7 @@ from reconciler.member.limits import Limits
 from reconciler.member.promoted import prepare_primary, prepare_profiles
 from reconciler.member.transport import Transport
 from reconciler.pipeline.membership.refused import PrimaryError
+from reconciler.pipeline.membership.registration import registered_in
 from reconciler.repository import Repository
 
 
@@ -112,8 +113,7 @@ def demote(log: Log, repository: Repository, *, actor: str, force: bool) -> int:
     state = log.state()
     primary = require_primary(state)
     repository.fetch()
-    files = repository.snapshot(repository.resolve(state.ref)).files
-    members = sum(path.startswith("clusters/") for path in files)
+    members = len(registered_in(repository.snapshot(repository.resolve(state.ref))))
     if members and not force:
         raise PrimaryError(
             f"{members} clusters are registered", expected="none",

@@ -20,7 +20,7 @@ import yaml
 
 from reconciler.audit.state import LogState
 from reconciler.documents.reader import read
-from reconciler.model import API_VERSION, Json
+from reconciler.model import API_VERSION, Json, Snapshot
 from reconciler.pipeline.membership.refused import ClusterKnownError
 from reconciler.pipeline.membership.request import JoinRequest
 from reconciler.repository import Repository
@@ -59,6 +59,12 @@ def path_of(name: str) -> str:
     return f"{FOLDER}{name}.yaml"
 
 
+def registered_in(snapshot: Snapshot) -> tuple[str, ...]:
+    """The names that a commit registers, by its files alone."""
+    names = (path for path in snapshot.files if path.startswith(FOLDER) and path.endswith(".yaml"))
+    return tuple(path.removeprefix(FOLDER).removesuffix(".yaml") for path in names)
+
+
 def registration(
     request: JoinRequest, labels: Mapping[str, str], version: str, logins: Mapping[str, Json]
 ) -> bytes:
@@ -91,10 +97,7 @@ def standing(repository: Repository, ref: str, name: str) -> Standing:
     repository.fetch()
     tip = repository.resolve(ref)
     snapshot = repository.snapshot(tip)
-    names = [path for path in snapshot.files if path.startswith(FOLDER) and path.endswith(".yaml")]
-    servers = {
-        path.removeprefix(FOLDER).removesuffix(".yaml"): _servers(snapshot.read(path)) for path in names
-    }
+    servers = {name: _servers(snapshot.read(path_of(name))) for name in registered_in(snapshot)}
     return Standing(tip, servers, repository.branch(branch_of(name)))
 
 
