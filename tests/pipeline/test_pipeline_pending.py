@@ -67,6 +67,14 @@ def test_a_join_that_has_not_ended_is_shown_as_long_as_it_can(repo: FleetRepo) -
     assert look(repo, again) == (Proposed("edge-1", "uid-2", "", None),)
 
 
+def test_a_join_that_proposed_nothing_is_not_pending_for_ever(repo: FleetRepo) -> None:
+    """Registered beforehand or at once, and removed since: the branch in the log is the fleet's own."""
+    made = Joined(4, "uid-1", "c" * 40, "refs/heads/main", "t", NOON)
+    assert look(repo, Membership(joined={"edge-1": made})) == ()
+    again = Membership(tokens=used("edge-1", key="other").tokens, joined={"edge-1": made})
+    assert look(repo, again) == (Proposed("edge-1", "uid-2", "", None),)
+
+
 def test_who_is_no_member_is_listed_by_name_and_the_gone_for_a_while() -> None:
     proposed = Proposed("edge-2", "uid", BRANCH, NOON)
     gone = {

@@ -2,7 +2,8 @@
 
 Rules:
 - What a join proposed counts while its branch is there: a proposal that was given up (the branch is deleted)
-  is not shown, and leaves the name free.
+  is not shown, and leaves the name free. A join that proposed nothing, since its registration was merged
+  before or committed at once, is never pending after its end.
 - A token that was used for a join which has not ended counts as long as the token would be good: the same
   ``fleetward join`` finishes it until then.
 """
@@ -28,8 +29,7 @@ def pending_joins(
 
 
 def _pending(membership: Membership, repository: Repository, name: str, now: datetime) -> Iterator[Proposed]:
-    joined = membership.joined.get(name)
-    branch = joined.branch if joined else branch_of(name)
+    joined, branch = membership.joined.get(name), branch_of(name)
     proposed = repository.branch(branch) is not None
     ended = joined.token if joined else ""
     begun = [
@@ -37,7 +37,7 @@ def _pending(membership: Membership, repository: Repository, name: str, now: dat
         for key, token in membership.tokens.items()
         if token.used_by == name and key != ended and token.expires > now
     ]
-    if joined and proposed:
+    if joined and proposed and joined.branch == branch:
         yield Proposed(name, joined.cluster_uid, branch, joined.time)
     elif begun:
         newest = max(begun, key=lambda token: token.created)
