@@ -42,11 +42,15 @@ def script() -> str:
 def test_three_clusters_from_nothing(folder: Path) -> None:
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("FLEETWARD_", "GIT_"))}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    whole = f"{script()}\nfleetward use --list --quiet"
     done = subprocess.run(
-        ["bash", "-c", script()], cwd=folder, env=kept | {"PATH": path}, capture_output=True, text=True,
+        ["bash", "-c", whole], cwd=folder, env=kept | {"PATH": path}, capture_output=True, text=True,
         timeout=800, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     assert "observed: 5 to create" in done.stdout
     states = dict(line.split()[:2] for line in done.stdout.partition("\nCLUSTER ")[2].splitlines()[1:4])
     assert states == dict.fromkeys(("member-a", "member-b", "primary"), "synced")
+    listed = [line.split() for line in done.stdout.splitlines()[-3:]]
+    assert [line[:2] for line in listed if "primary" in line[1:]] == [["primary", "primary"]]
+    assert [line[0] for line in listed] == ["member-a", "member-b", "primary"]

@@ -58,17 +58,22 @@ def file_of(settings: Settings) -> Path:
 
 def _clusters(wiring: Wiring) -> list[dict[str, Any]]:
     from reconciler.pipeline.issuing import registered
+    from reconciler.pipeline.membership.registration import uids_of
     from reconciler.surfaces import kubeconfigs
 
-    checks = wiring.checks()
+    checks, state = wiring.checks(), wiring.log_view().state()
     checks.repository.fetch()
-    fleet = registered(checks.repository, checks.cache, wiring.log_view().state())
+    fleet = registered(checks.repository, checks.cache, state)
+    promoted = state.membership.primary
+    primaries = {fleet.federation.primary} | {
+        one.name for one in fleet.clusters if promoted and promoted.cluster_uid in uids_of(state, one.name)
+    }
     document = kubeconfigs.read(file_of(wiring.settings))
     ends, current = kubeconfigs.ends(document), document.get("current-context")
     return [
         {
             "name": cluster.name,
-            "primary": cluster.name == fleet.federation.primary,
+            "primary": cluster.name in primaries,
             "current": cluster.name == current,
             "server": cluster.api_servers[0],
             "expires": ends.get(cluster.name),
