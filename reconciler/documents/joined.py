@@ -17,10 +17,12 @@ from reconciler.documents.build import build_credentials
 from reconciler.documents.fleet import Credentials
 from reconciler.model import PRIMARY_NAMESPACE, Json
 
+FOLDER = "joined"  # below the credentials folder of the host
+
 
 def file_of(name: str, *, viewer: bool = False) -> str:
     """The file, below the credentials folder of the host; ``viewer``: of the account that only reads."""
-    return f"joined/{name}{'.viewer' * viewer}.token"
+    return f"{FOLDER}/{name}{'.viewer' * viewer}.token"
 
 
 def secret_of(name: str, *, viewer: bool = False) -> str:

@@ -24,6 +24,7 @@ from reconciler.pipeline.accepting import require_initialized
 from reconciler.pipeline.check import Checked, prepare
 from reconciler.pipeline.examining import Examination, ExaminePorts, examine, fleet_versions
 from reconciler.pipeline.examining_host import HostCheck
+from reconciler.pipeline.examining_stored import FindSecrets, stored_result
 from reconciler.pipeline.membership.standing import kicked_of
 from reconciler.pipeline.ports import CheckPorts
 
@@ -45,6 +46,7 @@ class HostPorts:
     find_opa: Callable[[], Path]
     open_checks: Callable[[], CheckPorts]
     open_log: Callable[[], LogView | None]
+    find_secrets: FindSecrets
     seal_keys: KeyFile | None = None  # of sealed credentials
 
 
@@ -84,6 +86,7 @@ async def examine_fleet(
     _commit(found, rev)
     root = found.checked.federation.root if found.checked else None
     found.results.append(log.witness_result(found.view, root, members.clock()))
+    found.results.append(await _stored(ports, found, members))
     if found.checked is None:
         return Examined("", tuple(found.results))
     examined = await examine(found.checked, members, bounds, clusters, _kicked(found, found.checked))
@@ -161,6 +164,15 @@ def _commit(found: _Found, rev: str) -> None:
         number = len(checked.read_fleet.clusters)
         found.results.append(ok(check, expected, f"{checked.commit[:12]}, {number} clusters"))
     found.checked = checked if checked.fleet else None
+
+
+async def _stored(ports: HostPorts, found: _Found, members: ExaminePorts) -> Result:
+    if found.view is None or found.checks is None or found.checked is None:
+        return skipped(HostCheck.STORED, "it is not known here which clusters there are")
+    return await stored_result(
+        found.checked.read_fleet, found.view.state(), found.checks.repository, ports.credentials,
+        ports.find_secrets, members.clock(),
+    )  # fmt: skip
 
 
 def _prepared(found: _Found, checks: CheckPorts, rev: str) -> Checked:

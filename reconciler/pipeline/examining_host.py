@@ -39,6 +39,7 @@ class HostCheck(StrEnum):
     WITNESSES = "log.witnesses"
     SPACE = "log.space"
     COMMIT = "fleet.commit"
+    STORED = "credentials.unused"
     FLEET_VERSIONS = "version.fleet"
 
 

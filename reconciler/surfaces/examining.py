@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler.errors import FleetwardError
+from reconciler.surfaces import stores
 from reconciler.surfaces.settings import GIT_LOG, S3_LOG
 from reconciler.surfaces.signing import whereabouts
 from reconciler.surfaces.wiring import Wiring, clock
@@ -41,6 +42,7 @@ class ExaminingWiring(Wiring):
             find_opa=lambda: binaries.find("opa"),
             open_checks=self.checks,
             open_log=self._log_if_known,
+            find_secrets=partial(stores.stored_secrets, self),
             seal_keys=settings.seal_keys,
         )
 

@@ -16,7 +16,7 @@ Either is durable before the log or the repository speaks of it, replaced as a w
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -88,6 +88,23 @@ async def forget(wiring: Wiring, name: str) -> tuple[str, ...]:
             away = [secret for secret in found if await _forget_secret(secrets, secret, name)]
             gone += [f"Secret {PRIMARY_NAMESPACE}/{secret}" for secret in away]
     return tuple(gone)
+
+
+async def stored_secrets(wiring: Wiring, fleet: Fleet, names: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """The Secrets of members of these names that are there, for people, by name; see ``forget``.
+
+    Raises SettingsError, MemberError.
+    """
+    if not names or fleet.federation.store != SECRETS:
+        return {}
+    found = {}
+    async with wiring.open_secrets(fleet) as secrets:
+        for name in names:
+            wanted = [secret_of(name, viewer=reads) for reads in _FIELDS]
+            there = [secret for secret in wanted if await _found(secrets, secret) is not None]
+            if there:
+                found[name] = tuple(f"Secret {PRIMARY_NAMESPACE}/{secret}" for secret in there)
+    return found
 
 
 def _registered(fleet: Fleet, name: str) -> Cluster | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 from e2e_world import Plane
+from join_ways import waiting
 from join_world import World
 
 from reconciler.errors import FleetwardError
@@ -123,3 +125,60 @@ def test_a_sealed_file_is_forgotten_and_doctor_opens_it(world: World, b: Plane) 
     key.with_suffix(".away").rename(key)
     assert gone(world) == ("joined/member-b.token", "joined/member-b.viewer.token")
     assert gone(world) == ()
+
+
+def unused(world: World) -> dict[str, Any]:
+    """What ``fleetward doctor`` says of stored credentials."""
+    done = world.fleet.run("doctor", "--output", "json", "--quiet")
+    results: list[dict[str, Any]] = json.loads(done.stdout)["host"]
+    (one,) = [one for one in results if one["check"] == "credentials.unused"]
+    return one
+
+
+def give_up(world: World, plane: Plane) -> None:
+    """A join whose proposal is deleted."""
+    with world.serving():
+        world.join(plane, world.token("--cluster", "member-b"))
+    assert unused(world)["result"] == "ok", "it is joining"
+    world.fleet.repo.git("branch", "-D", "join/member-b")
+
+
+def test_what_a_proposal_that_was_given_up_leaves_is_told_and_taken_away(world: World, b: Plane) -> None:
+    give_up(world, b)
+    folder = world.fleet.settings.credentials / "joined"
+    (folder / "nobody.token").write_bytes((folder / "member-b.token").read_bytes())
+    found = unused(world)
+    assert found["result"] == "warning"
+    assert found["found"] == "joined/member-b.token, joined/member-b.viewer.token, joined/nobody.token"
+    assert found["hint"] == "`fleetward kick member-b --gone`; delete what is no cluster's any more"
+    (folder / "nobody.token").unlink()
+    world.command("kick", "member-b", "--gone", "--yes")
+    assert sorted(folder.iterdir()) == []
+    assert unused(world)["result"] == "ok"
+    world.fleet.commit(waiting(world, b, "member-b"))
+    world.fleet.reconcile()
+    with world.serving():
+        world.join(b, world.token("--cluster", "member-b"))
+    assert (folder / "member-b.token").exists()
+    assert unused(world)["result"] == "ok"
+
+
+def test_a_waiting_registration_says_what_an_earlier_join_left(world: World, b: Plane) -> None:
+    give_up(world, b)
+    world.fleet.commit(waiting(world, b, "member-b"))
+    world.fleet.reconcile()
+    with world.serving():
+        said = world.join(b, world.token("--cluster", "member-b"), exits=2)
+    assert "FW1747" in said
+    assert "'Giving up' in docs/joining.md" in said
+
+
+def test_secrets_of_a_proposal_that_was_given_up(world: World, primary: Plane, b: Plane) -> None:
+    prepare(primary)
+    give_up(world, b)
+    names = [f"Secret {PRIMARY_NAMESPACE}/{of}-member-b" for of in ("member", "viewer")]
+    found = unused(world)
+    assert (found["result"], found["found"]) == ("warning", ", ".join(names))
+    world.command("kick", "member-b", "--gone", "--yes")
+    assert primary.get(OURS) is None
+    assert unused(world)["result"] == "ok"

@@ -47,7 +47,10 @@ def require_prepared(
     if uids_of(state, name) - {request.uid}:
         raise _taken(name, "a cluster that the log does not know under another uid")
     if stored and not again:
-        raise _taken(name, "no credential of that name on the primary")
+        raise _taken(
+            name, "no credential of that name on the primary",
+            "remove what an earlier join left, see 'Giving up' in docs/joining.md; or choose another name",
+        )  # fmt: skip
     if token.cluster != name and not again:
         raise TokenNameError(
             "a registration that is merged already needs a token for exactly its name", expected=name,
@@ -72,11 +75,13 @@ def _accepted(state: LogState, now: Standing, repository: Repository, name: str)
     return found
 
 
-def _taken(name: str, expected: str) -> NameTakenError:
+_TAKEN = "choose another name; see 'Registered beforehand' in docs/joining.md for one that was to wait"
+
+
+def _taken(name: str, expected: str, hint: str = _TAKEN) -> NameTakenError:
     return NameTakenError(
         f"a cluster {name} is registered already", expected=expected, got="something else",
-        where=path_of(name),
-        hint="choose another name; see 'Registered beforehand' in docs/joining.md for one that was to wait",
+        where=path_of(name), hint=hint,
     )  # fmt: skip
 
 

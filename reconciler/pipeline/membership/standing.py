@@ -57,7 +57,7 @@ def stored_credentials(
     for credentials in (cluster.credentials, cluster.viewer_credentials) if cluster else ():
         mine |= paths_of(credentials) if credentials else set()
     texts = list(others)
-    shared = {path for path in mine if any(_names(text, path) for text in texts)}
+    shared = {path for path in mine if any(names(text, path) for text in texts)}
     return sorted(mine - shared), sorted(shared)
 
 
@@ -74,10 +74,10 @@ def other_registrations(name: str, *snapshots: Snapshot) -> Iterable[bytes]:
                 yield snapshot.read(path)
 
 
-def _names(text: bytes, path: str) -> bool:
+def names(text: bytes, path: str) -> bool:
     """Whether the path stands in the text, and not as a part of another.
 
-    >>> _names(b"tokenFile: a.token", "a.token"), _names(b"tokenFile: member-a.token", "a.token")
+    >>> names(b"tokenFile: a.token", "a.token"), names(b"tokenFile: member-a.token", "a.token")
     (True, False)
     """
     return bool(re.search(rb"(?<![\w./-])" + re.escape(path.encode()) + rb"(?![\w./-])", text))
