@@ -35,6 +35,7 @@ _METHODS = {
     "secretRef": "secretRef:[NAMESPACE/]NAME",
     "exec": "exec:COMMAND ARGS...",
 }
+_LONGEST_REASON = 500
 _UNSAID = ("context", "env")  # of a kubeconfig, of exec
 CREDENTIAL_FORMS = ", ".join(_METHODS.values())
 
@@ -75,7 +76,15 @@ class Change:
 
 
 def suspend(document: Document, reason: str | None) -> None:
-    """Suspend; without a reason, one that is there stays while the cluster is suspended already."""
+    """Suspend; without a reason, one that is there stays while the cluster is suspended already.
+
+    Raises SettingsError for a reason that is no line of text.
+    """
+    if reason is not None and not (reason.isprintable() and len(reason) <= _LONGEST_REASON):
+        raise SettingsError(
+            "the reason cannot be kept", got=f"{reason[:60]!a}, {len(reason)} characters",
+            expected=f"one line of printable text, at most {_LONGEST_REASON} characters",
+        )  # fmt: skip
     if reason is not None or not document["spec"].get("suspend"):
         _texts(document["metadata"], "annotations", {SUSPEND_REASON: reason or None})
     yaml_edit.put(document["spec"], "suspend", True)

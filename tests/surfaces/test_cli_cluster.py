@@ -333,9 +333,12 @@ def test_a_member_is_suspended_with_its_reason_and_resumed(fleet: Fleet) -> None
     assert "annotations" not in fleet.body()["metadata"]
 
 
-def test_a_reason_that_no_document_may_hold_is_refused(fleet: Fleet) -> None:
-    shown = fleet.refused("suspend", "member-a", "--reason", "a\u202eb", code=2)
-    assert "\u202e" not in shown
+@pytest.mark.parametrize("reason", ["a\u202eb", "a\nb", "a\x1b[2Jb", "a\x85b", "a\u2028b", "x" * 501])
+def test_a_reason_that_is_no_line_of_text_is_refused_as_itself(fleet: Fleet, reason: str) -> None:
+    shown = fleet.refused("suspend", "member-a", "--reason", reason, code=2)
+    assert "the reason cannot be kept" in shown
+    assert "one line of printable text, at most 500 characters" in shown
+    assert not {"\u202e", "\x1b", "\x85", "\u2028"} & set(shown)
 
 
 def test_a_cluster_that_is_named_stays(fleet: Fleet) -> None:
