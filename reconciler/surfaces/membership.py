@@ -128,10 +128,13 @@ def is_loopback(address: str) -> bool:
 def administrator_of(
     kubeconfig: str | None, context: str | None, environment: Mapping[str, str] = os.environ
 ) -> Administrator:
-    """The administrator of --kubeconfig, else KUBECONFIG, else ~/.kube/config. Raises CredentialError."""
+    """The administrator of --kubeconfig, else of the first file of KUBECONFIG that is there, else of
+    ~/.kube/config. Several files are not merged. Raises CredentialError.
+    """
     from reconciler.member.administrator import administrator
 
-    named = kubeconfig or environment.get("KUBECONFIG", "").split(os.pathsep)[0]
-    path = Path(named) if named else Path.home() / ".kube" / "config"
+    listed = [Path(one) for one in environment.get("KUBECONFIG", "").split(os.pathsep) if one]
+    listed = [Path(kubeconfig)] if kubeconfig else listed or [Path.home() / ".kube" / "config"]
+    path = next((one for one in listed if one.exists()), listed[0])
     kept = {name: environment[name] for name in _EXEC if name in environment}
     return administrator(path, context or "", kept)

@@ -1,6 +1,7 @@
 """Both sides of a join, without a cluster: addresses, administrators' kubeconfigs, pins."""
 
 import asyncio
+import json
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +22,7 @@ from reconciler.member.callback import supported
 from reconciler.member.primary import EndpointError, RefusedError, pinned_context
 from reconciler.member.rights import Right
 from reconciler.pki import pin_of
+from reconciler.surfaces.membership import administrator_of
 from reconciler.trust.pinned import issue_leaf, new_authority, parse_authority
 
 
@@ -157,6 +159,21 @@ def test_a_kubeconfig_that_is_a_pipe_or_missing(tmp_path: Path):
         administrator(tmp_path / "none", "", {})
     with pytest.raises(MemberError, match="FW1717"):
         administrator(tmp_path, "", {})
+
+
+def test_the_first_file_of_the_variable_that_is_there_is_used(tmp_path: Path):
+    there, other = tmp_path / "there", tmp_path / "other"
+    for path, token in ((there, "first"), (other, "second")):
+        path.write_text(json.dumps(kubeconfig(token=token)))
+
+    def token_of(value: str) -> str:
+        made = administrator_of(None, None, {"KUBECONFIG": value, "HOME": str(tmp_path)})
+        return asyncio.run(made.load()).token
+
+    assert token_of(f"{tmp_path}/none:{there}:{other}") == "first"
+    assert token_of(f":{other}:{there}") == "second"
+    with pytest.raises(MemberError, match=r"FW1717.*/none"):
+        token_of(f"{tmp_path}/none")
 
 
 def test_the_pin_is_of_the_very_key():

@@ -26,7 +26,10 @@ MAX_INPUT = 16 << 10  # characters
 )
 @click.option("--name", default="", metavar="NAME", help="The cluster's name.  [default: the token's]")
 @click.option(
-    "--kubeconfig", default="", metavar="FILE", help="This cluster's administrator.  [default: as kubectl]"
+    "--kubeconfig",
+    default="",
+    metavar="FILE",
+    help="This cluster's administrator.  [default: the first of KUBECONFIG that is there, or ~/.kube/config]",
 )
 @click.option(
     "--context", default="", metavar="NAME", help="A context of that file.  [default: its current one]"

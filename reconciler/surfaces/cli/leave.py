@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
 
 @click.command("leave")
-@click.option("--kubeconfig", metavar="FILE", help="This cluster's administrator.  [default: as kubectl]")
+@click.option(
+    "--kubeconfig",
+    metavar="FILE",
+    help="This cluster's administrator.  [default: the first of KUBECONFIG that is there, or ~/.kube/config]",
+)
 @click.option("--context", metavar="NAME", help="A context of that file.  [default: its current one]")
 @click.option("--keep-objects", is_flag=True, help="Release the federated objects instead of deleting them.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")

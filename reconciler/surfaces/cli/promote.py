@@ -22,7 +22,11 @@ PORT = 11443
 @fleet_options
 @click.option("--address", metavar="HOST", help="Where members reach this host: name or IP. Required.")
 @click.option("--port", type=click.IntRange(1, 65_535), default=PORT, show_default=True, help="TCP port.")
-@click.option("--kubeconfig", metavar="FILE", help="The cluster's administrator.  [default: as kubectl]")
+@click.option(
+    "--kubeconfig",
+    metavar="FILE",
+    help="The cluster's administrator.  [default: the first of KUBECONFIG that is there, or ~/.kube/config]",
+)
 @click.option("--context", metavar="NAME", help="A context of that file.  [default: its current one]")
 @click.option(
     "--cluster-profiles", "namespace", metavar="NAMESPACE",
