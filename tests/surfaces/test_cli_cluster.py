@@ -380,6 +380,7 @@ def test_the_primary_stays(fleet: Fleet) -> None:
 
 def test_a_registration_that_nothing_names_is_removed(fleet: Fleet) -> None:
     shown = fleet.good("remove", "member-a")
+    assert "take the access back, use `fleetward kick member-a` instead" in shown
     assert 'git commit -S -m "Remove member-a" clusters/member-a.yaml' in shown
     assert fleet.changed.strip() == "D clusters/member-a.yaml"
     assert fleet.good("list", "--worktree", "-o", "name") == "member-b\n"

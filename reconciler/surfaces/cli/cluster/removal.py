@@ -24,7 +24,8 @@ NOTHING_DONE = 2
 def remove_command(repo: str | None, name: str, force: bool, yes: bool, output: str) -> int:
     """Delete clusters/NAME.yaml from the work tree, for you to sign and have reviewed.
 
-    What fleetward made on the member stays there. To empty it first, see docs/joining-by-hand.md.
+    What fleetward made on the member stays there, and so does the access to it on both sides. `fleetward
+    kick NAME` empties the member, takes the access back and proposes the removal: docs/joining.md, Leaving.
 
     Exit codes: 0 deleted, 1 something in the fleet names the cluster and nothing was done, 2 error.
     """
@@ -50,6 +51,7 @@ def _advised(change: Proposed) -> Proposed:
 def _notes(name: str) -> tuple[str, ...]:
     return (
         f"Once this is accepted, {name} is left alone: its objects, the guard and the record stay there",
-        "until its administrator deletes them. To empty it first, keep the registration and place nothing",
-        "there: docs/joining-by-hand.md, Leaving.",
+        "until its administrator deletes them, and so does the access to it: account and credentials.",
+        f"To empty it and take the access back, use `fleetward kick {name}` instead, which proposes this",
+        "removal itself: docs/joining.md, Leaving.",
     )
