@@ -37,13 +37,26 @@ async def prepare(transport: Transport) -> tuple[str, ...]:
 
 
 async def put(transport: Transport, body: dict[str, Json]) -> str:
-    """Applies an object of a built-in kind as the administrator; what it is called. Raises MemberError."""
+    """Applies an object of a built-in kind as the administrator; what it is called.
+
+    Raises NotPreparedError for a namespace that is being deleted: it takes an apply, and nothing into it.
+    MemberError.
+    """
     group, _, _ = str(body["apiVersion"]).rpartition("/")
     metadata = body["metadata"]
     name, namespace = metadata["name"], metadata.get("namespace", "")
     path = BUILT_IN[group, body["kind"]].path(namespace, name)
     query = f"?fieldManager={MANAGER}&force=true&fieldValidation=Strict"
-    await transport.send(Request("PATCH", path + query, orjson.dumps(body), content_type=APPLY))
+    answer = await transport.send(Request("PATCH", path + query, orjson.dumps(body), content_type=APPLY))
+    with expecting("the object that was applied"):
+        leaving = body["kind"] == "Namespace" and "deletionTimestamp" in answer.json()["metadata"]
+    if leaving:
+        raise errors.NotPreparedError(
+            f"the namespace {name} is being deleted", where=name, expected="none, or one that stays",
+            got="a deletionTimestamp",
+            hint=f"wait until it is gone (`kubectl wait --for=delete namespace/{name}`), then run the same"
+            f" command again; `kubectl describe namespace {name}` says what holds it",
+        )  # fmt: skip
     return f"{body['kind']} {namespace}/{name}" if namespace else f"{body['kind']} {name}"
 
 

@@ -43,7 +43,10 @@ CODES: dict[str, tuple[str, str]] = {
         "the record belongs to another cluster",
         "a registration points to the wrong or a restored cluster",
     ),
-    "FW1722": ("the member is not prepared", "kubectl apply -f template/bootstrap/member.yaml on it"),
+    "FW1722": (
+        "the member is not prepared, or its namespace is being deleted",
+        "kubectl apply -f template/bootstrap/member.yaml on it, once no such namespace is on its way out",
+    ),
     "FW1723": ("apply was given something that was not authorized", "a defect or an attack: report it"),
     "FW1724": ("the member moved since the plan was made", "nothing to do: the next run plans again"),
     "FW1725": ("a CustomResourceDefinition did not become established", "read its conditions"),
@@ -319,7 +322,7 @@ class WrongClusterError(_CodedError):
 
 
 class NotPreparedError(_CodedError):
-    """Namespace or rights of the bootstrap are missing."""
+    """Namespace or rights of the bootstrap are missing, or the namespace is being deleted."""
 
     code = "FW1722"
 

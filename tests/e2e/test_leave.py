@@ -385,3 +385,29 @@ def test_a_kick_that_ends_between_its_steps_is_finished_by_the_same_order(one: D
     assert one.world.fleet.repo.head(f"leave/{NAME}") == done.commit
     assert not (one.world.fleet.settings.credentials / "joined" / "member-b.token").exists()
     one.world.fleet.assert_log_whole()
+
+
+def test_a_namespace_that_is_being_deleted_is_told_to_who_joins_again(one: Departing) -> None:
+    put(one.plane, f"{SPACE}/configmaps", "held", finalizers=["e2e.example/held"])
+    one.plane.must("DELETE", SPACE)
+    token = one.world.token("--cluster", NAME)
+    with one.world.serving():
+        said = one.world.join(one.plane, token, exits=2)
+        assert "FW1722" in said
+        assert "the namespace federation-system is being deleted" in said
+        assert "kubectl wait --for=delete namespace/federation-system" in said
+        one.plane.must("PATCH", f"{SPACE}/configmaps/held", {"metadata": {"finalizers": None}}, MERGE)
+        until(lambda: one.plane.get(SPACE) is None, "the namespace to go")
+        one.world.join(one.plane, token)
+
+
+def test_a_cluster_that_was_kicked_joins_again_before_its_removal_is_merged(one: Departing) -> None:
+    one.join()
+    one.kick()
+    until(lambda: one.plane.get(SPACE) is None and one.plane.get(SHOP) is None, "the namespaces to go")
+    with one.world.serving():
+        assert "FW1748" in one.world.join(one.plane, one.world.token("--cluster", "member-c"), exits=2)
+        one.world.join(one.plane, one.world.token("--cluster", NAME))
+    assert one.world.fleet.repo.git("branch", "--list", f"join/{NAME}") == "", "its registration is there"
+    one.world.fleet.repo.git("branch", "-D", f"leave/{NAME}")
+    one.everything()
