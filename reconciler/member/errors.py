@@ -45,7 +45,7 @@ CODES: dict[str, tuple[str, str]] = {
     ),
     "FW1722": (
         "the member is not prepared, or its namespace is being deleted",
-        "kubectl apply -f template/bootstrap/member.yaml on it, once no such namespace is on its way out",
+        "kubectl apply -f template/bootstrap/member.yaml on it; wait first until the old namespace is gone",
     ),
     "FW1723": ("apply was given something that was not authorized", "a defect or an attack: report it"),
     "FW1724": ("the member moved since the plan was made", "nothing to do: the next run plans again"),

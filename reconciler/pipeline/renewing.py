@@ -41,10 +41,11 @@ async def renewed_apart(run: Deployment, cluster: Cluster) -> tuple[Standing, St
 
 
 async def _renewed_apart(run: Deployment, cluster: Cluster) -> tuple[Standing, Standing]:
-    fleet, now = run.checked.read_fleet, run.members.clock()
-    async with run.members.connect(cluster, fleet) as member, run.members.view(cluster, fleet) as reader:
-        own = await member.held(now) if _is_stored(cluster.credentials) else None
-        viewer = await reader.held(now) if _is_stored(cluster.viewer_credentials) else None
+    if not (_is_stored(cluster.credentials) or _is_stored(cluster.viewer_credentials)):
+        return UNKNOWN, UNKNOWN
+    viewer = await _viewer_held(run, cluster)
+    async with run.members.connect(cluster, run.checked.read_fleet) as member:
+        own = await member.held(run.members.clock()) if _is_stored(cluster.credentials) else None
         if not any(held and held.due for held in (own, viewer)):
             return own.standing if own else UNKNOWN, viewer.standing if viewer else UNKNOWN
         try:
@@ -53,6 +54,13 @@ async def _renewed_apart(run: Deployment, cluster: Cluster) -> tuple[Standing, S
             return _failed(own, error), _failed(viewer, error)
         renewed_own = await renewed(run, cluster, member, uid, CredentialRole.ADMIN)
         return renewed_own, await viewer_renewed(run, cluster, uid)
+
+
+async def _viewer_held(run: Deployment, cluster: Cluster) -> Held | None:
+    if not _is_stored(cluster.viewer_credentials):
+        return None
+    async with run.members.view(cluster, run.checked.read_fleet) as viewer:
+        return await viewer.held(run.members.clock())
 
 
 async def _proven(run: Deployment, cluster: Cluster, member: Member) -> str:
