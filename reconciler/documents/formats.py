@@ -223,7 +223,18 @@ def _is_plain_url(text: str, schemes: set[str]) -> bool:
     if not text.isascii() or not text.isprintable() or set(text) & set(' "<>\\^`{|}?#@') or len(text) > 2048:
         return False
     url = _split(text)
-    return url is not None and url.scheme in schemes and bool(url.hostname)
+    return url is not None and url.scheme in schemes and bool(url.hostname) and _can_be_asked(text)
+
+
+def _can_be_asked(text: str) -> bool:
+    """Whether what connects (yarl, aiohttp, the resolver) takes the host: all look at it late, and raise."""
+    from yarl import URL
+
+    try:
+        url = URL(text)
+        return bool(url.host) and bool((url.raw_host or "").encode("idna"))
+    except ValueError:  # UnicodeError too
+        return False
 
 
 FORMATS: dict[str, Format] = {

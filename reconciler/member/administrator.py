@@ -27,6 +27,7 @@ from typing import Any
 
 import orjson
 
+from reconciler.documents.formats import is_https_url
 from reconciler.errors import MemberError
 from reconciler.member import kubeconfig
 from reconciler.member.limits import Limits
@@ -35,6 +36,7 @@ from reconciler.member.transport import Request, Transport, expecting, utc_now
 
 MAX_FILE = 1 << 20  # bytes
 _NAME_ONE = "name the kubeconfig of an administrator: --kubeconfig, or the variable KUBECONFIG"
+_MEND = "mend the field server of the cluster in that file"
 CREDENTIAL_ID = "authentication.kubernetes.io/credential-id"
 _REVIEW = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 _FILES = {
@@ -94,7 +96,10 @@ def administrator(path: Path, context: str, environment: Mapping[str, str]) -> A
     allowed = (kubeconfig.argv_of(command),)
     host = Host(path.parent, utc_now, allowed_exec=allowed, environment=environment)
     name = str(cluster.get("tls-server-name") or "")
-    return Administrator(str(cluster.get("server") or ""), ca, name, text, chosen, host)
+    server = str(cluster.get("server") or "")
+    if not is_https_url(server):
+        raise refused(str(path), "https://host:port as the server of its cluster", "something else", _MEND)
+    return Administrator(server, ca, name, text, chosen, host)
 
 
 async def require_own_identity(transport: Transport, login: Login) -> Caller:

@@ -5,6 +5,7 @@ Rules:
   of and nothing secret is sent on; then a connection that verifies against that CA, whose key the pin names.
   The name in the certificate is not compared: that CA issues to the endpoint alone, and people reach it by
   more names than it knows.
+- https alone: over anything else the pin proves nothing, and the request would go out in clear text.
 - URLs are tried in order until one answers. Answers are bounded in size and time; redirects, proxies,
   cookies of the surroundings have no part in it.
 - A refusal keeps the primary's code, and is shown as text from outside.
@@ -22,6 +23,7 @@ import orjson
 from cryptography import x509
 from yarl import URL
 
+from reconciler.documents.formats import is_https_url
 from reconciler.errors import MemberError
 from reconciler.model import Json
 from reconciler.pki import PEM, pin_of
@@ -95,14 +97,14 @@ async def _authority(url: str) -> bytes:
     context.verify_mode = ssl.CERT_NONE
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     async with _session(context) as session, session.get(
-        URL(f"{url.rstrip('/')}/v1/ca"), allow_redirects=False, timeout=_SHORT
+        _target(url, "/v1/ca"), allow_redirects=False, timeout=_SHORT
     ) as response:  # fmt: skip
         return await _body(response, url)
 
 
 async def _post(url: str, context: ssl.SSLContext, body: bytes) -> dict[str, Json]:
     async with _session(context) as session, session.post(
-        URL(f"{url.rstrip('/')}/v1/join"), data=body, headers={"Content-Type": "application/json"},
+        _target(url, "/v1/join"), data=body, headers={"Content-Type": "application/json"},
         allow_redirects=False, timeout=_TIME,
     ) as response:  # fmt: skip
         answer = _object(await _body(response, url), url)
@@ -112,6 +114,16 @@ async def _post(url: str, context: ssl.SSLContext, body: bytes) -> dict[str, Jso
     facts = {str(k): str(v)[:600] for k, v in said.items()} if isinstance(said, dict) else {}
     code = facts.get("code", "")
     raise RefusedError(code if _CODE.fullmatch(code) else RefusedError.code, facts)
+
+
+def _target(url: str, path: str) -> URL:
+    """Where a request may go. Raises EndpointError for what is no https URL."""
+    if not is_https_url(url):
+        raise EndpointError(
+            "not the URL of a join endpoint", expected="https://host:port", got=url[:200],
+            hint="mend --primary, or leave it out: the token has the URL",
+        )  # fmt: skip
+    return URL(f"{url.rstrip('/')}{path}")
 
 
 def _session(context: ssl.SSLContext) -> aiohttp.ClientSession:

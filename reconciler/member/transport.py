@@ -25,6 +25,7 @@ import orjson
 from yarl import URL
 
 from reconciler import __version__
+from reconciler.documents.formats import is_https_url
 from reconciler.member import errors, tls
 from reconciler.member.answers import JSON, check_type, read_body, refused
 from reconciler.member.endpoints import Endpoints
@@ -242,10 +243,9 @@ def _most_useful(failed: list[errors.ReplyError]) -> errors.ReplyError:
 
 
 def _checked(server: str) -> str:
-    url = URL(server)
-    if url.scheme != "https" or not url.host or url.user or url.password or url.query_string or url.fragment:
+    if not is_https_url(server):
         raise errors.CredentialError(
-            "not an API server's URL", expected="https://host:port", got=url.host or "no host",
+            "not an API server's URL", expected="https://host:port", got="something else",
             hint="mend spec.apiServers of the Cluster",
         )  # fmt: skip
     return server.rstrip("/")

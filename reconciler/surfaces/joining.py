@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reconciler.errors import TrustError
+from reconciler.documents.formats import FORMATS, is_https_url
+from reconciler.errors import SettingsError, TrustError
 from reconciler.pipeline.membership.joinfile import JoinFile, parse_join_file
 from reconciler.pipeline.membership.refused import JoinFileError
 
@@ -37,7 +38,11 @@ class Flags:
 
 
 def settled(flags: Flags) -> JoinFile:
-    """File and flags together; paths are those of the file's folder. Raises JoinFileError."""
+    """File and flags together; paths are those of the file's folder. Raises JoinFileError, SettingsError."""
+    if flags.primary:
+        _require_https("--primary", flags.primary)
+    for url in flags.api_servers:
+        _require_https("--api-server", url)
     said = _read(Path(flags.file)) if flags.file else JoinFile("")
     if flags.kubeconfig or flags.context:
         said = replace(said, in_cluster=False)
@@ -47,6 +52,13 @@ def settled(flags: Flags) -> JoinFile:
         "context": flags.context,
     }  # fmt: skip
     return replace(said, **{field: value for field, value in given.items() if value})
+
+
+def _require_https(flag: str, url: str) -> None:
+    if not is_https_url(url):
+        raise SettingsError(
+            f"{flag} is no URL that a join can use", expected=FORMATS["https-url"].expected, got=url[:200]
+        )
 
 
 def _read(path: Path) -> JoinFile:

@@ -32,6 +32,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from reconciler.documents.formats import is_https_url
 from reconciler.errors import TrustError
 from reconciler.pki import spki_digest
 
@@ -46,6 +47,7 @@ _ALGORITHM = "ES256"
 _PARTS = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _ID = re.compile(r"[A-Za-z0-9_-]{16,64}")
 _PIN = re.compile(r"sha256:[0-9a-f]{64}")
+_END_OF_TIME = 253_402_300_800  # the year 10000, which no datetime has
 _NAMES = ("iss", "aud", "jti", "iat", "nbf", "exp", "urls", "pin", "cluster", "labels")
 
 
@@ -218,14 +220,14 @@ def _claims(value: dict[str, Any]) -> Claims:
     times = [value[name] for name in ("iat", "nbf", "exp")]
     urls, labels = value["urls"], value["labels"]
     good = (
-        all(type(time) is int and 0 <= time < 1 << 38 for time in times)
+        all(type(time) is int and 0 <= time < _END_OF_TIME for time in times)
         and value["iat"] == value["nbf"]
         and _ID.fullmatch(value["jti"])
         and _PIN.fullmatch(value["pin"])
         and isinstance(value["cluster"], str)
         and isinstance(urls, list)
         and 0 < len(urls) <= MAX_ADDRESSES
-        and all(isinstance(url, str) and re.fullmatch(r"https://[!-~]{1,300}", url) for url in urls)
+        and all(isinstance(url, str) and len(url) <= 308 and is_https_url(url) for url in urls)
         and isinstance(labels, dict)
         and len(labels) <= MAX_LABELS
         and all(isinstance(text, str) for text in labels.values())

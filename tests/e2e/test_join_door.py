@@ -18,6 +18,7 @@ from e2e_world import Plane, until
 from join_asking import context, forged, parse, post, prepared, unsigned
 from join_world import RBAC, World, claims_of
 
+from reconciler.audit.entry import JoinRefused
 from reconciler.audit.log import Log
 from reconciler.errors import FleetwardError
 from reconciler.pipeline.membership.door import Door, DoorPorts
@@ -114,6 +115,7 @@ def test_members_that_are_not_what_they_say(
     cases: list[tuple[dict[str, Any], str]] = [({"apiServers": [url]}, "FW1749") for url in urls]
     cases += [
         ({"apiServers": ["http://127.0.0.1"]}, "FW1756"),
+        ({"apiServers": ["https://xn--a.example"]}, "FW1756"),
         ({"apiServers": ["https://127.0.0.1:1"]}, "FW1750"),
         ({"apiServers": [between.url]}, "FW1750"),  # in the middle, with another CA
         ({"caBundle": a.member.ca_file.read_text()}, "FW1750"),
@@ -158,6 +160,21 @@ def test_loopback_only_where_it_is_allowed(world: World, b: Plane) -> None:
         ports = door_ports(wiring, token_key(world.fleet.settings), loopback=False)
         with pytest.raises(FleetwardError, match="FW1749"):
             asyncio.run(Door(ports).admit(request, ""))
+
+
+def test_a_defect_is_a_refusal_in_the_log_too(world: World, b: Plane) -> None:
+    request = parse(world.body(prepared(b), world.token(), "member-b"))
+
+    async def broken(_host: str, _port: int) -> list[str]:
+        raise RuntimeError("nobody has thought of this")
+
+    with world.fleet.wiring() as wiring:
+        ports = door_ports(wiring, token_key(world.fleet.settings), loopback=True)
+        with pytest.raises(RuntimeError):
+            asyncio.run(Door(replace(ports, resolver=broken)).admit(request, "192.0.2.1"))
+    (entry,) = [entry for entry in world.entries() if isinstance(entry, JoinRefused)]
+    assert (entry.code, entry.cluster, entry.address) == ("FW1000", "member-b", "192.0.2.1")
+    assert world.kinds("token-used") == []
 
 
 class Killed(BaseException):

@@ -19,7 +19,7 @@ from reconciler.member.addresses import AddressRefusedError, address_problem, al
 from reconciler.member.administrator import CREDENTIAL_ID, Caller, administrator, own_identity
 from reconciler.member.bootstrap import needed_rights
 from reconciler.member.callback import supported
-from reconciler.member.primary import EndpointError, RefusedError, pinned_context
+from reconciler.member.primary import EndpointError, RefusedError, pinned_context, post_join
 from reconciler.member.rights import Right
 from reconciler.pki import pin_of
 from reconciler.surfaces.membership import administrator_of
@@ -109,6 +109,36 @@ def test_a_kubeconfig_with_files_of_its_own(tmp_path: Path):
     path.write_text(yaml.safe_dump(config))
     with pytest.raises(MemberError, match="FW1717"):
         administrator(path, "", {})
+
+
+@pytest.mark.parametrize("server", ["", "http://a", "https://[::1", "https://a:99999", "https://u:secret@a"])
+def test_a_kubeconfig_whose_server_is_no_https_url(server: str, tmp_path: Path):
+    config = kubeconfig(token="secret")
+    config["clusters"][0]["cluster"]["server"] = server
+    path = tmp_path / "config"
+    path.write_text(yaml.safe_dump(config))
+    with pytest.raises(MemberError, match=r"FW1717.*expected https://host:port") as caught:
+        administrator(path, "", {})
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:{}", "https://[::1", "https://127.0.0.1:99999", "ftp://a"])
+def test_a_request_goes_nowhere_but_to_https(url: str):
+    heard = bytearray()
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.extend(await reader.read(1 << 16))
+        writer.close()
+
+    async def ask() -> None:
+        server = await asyncio.start_server(listen, "127.0.0.1", 0)
+        async with server:
+            at = url.format(server.sockets[0].getsockname()[1])
+            await post_join((at,), f"sha256:{'0' * 64}", {"token": "secret"})
+
+    with pytest.raises(EndpointError, match=r"FW1758.*expected https://host:port"):
+        asyncio.run(ask())
+    assert heard == b""
 
 
 def kubeconfig(**user: Any) -> dict[str, Any]:

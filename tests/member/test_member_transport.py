@@ -10,9 +10,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from aiohttp import web
+from hypothesis import strategies as st
 
+from reconciler.documents.formats import is_https_url
 from reconciler.member import errors
 from reconciler.member.endpoints import EndpointHealth, Endpoints
 from reconciler.member.limits import Limits
@@ -333,6 +336,34 @@ async def test_no_server_at_all_says_so_for_each(place: Place) -> None:
 
     assert "127.0.0.1:1" in caught.value.where
     assert "127.0.0.1:2 FW1701" in caught.value.got
+
+
+HOSTS = (
+    st.text(st.sampled_from("a.-_~%1[]:!$&'()*+,;="), max_size=12).map(lambda text: f"{text}.invalid")
+    | st.sampled_from(
+        ("xn--", "xn--a", "XN--zz", "xn--bcher-kva", "xn--0", "a" * 64, ".", "a..b", "")
+    ).flatmap(lambda label: st.sampled_from((f"{label}.invalid", f"a.{label}.invalid", f"{label}..invalid")))
+    | st.sampled_from(("127.0.0.1", "[::1]", "[::1%25lo]", "[v1.a]", "[::1]x", "127.1", "999.9.9.9"))
+)
+PORTS = st.sampled_from(("", ":", ":1", ":0", ":00001", ":99999", ":a"))
+PATHS = st.text(st.sampled_from("/.%[]a:~"), max_size=5)
+
+
+@hypothesis.settings(deadline=None, max_examples=80)
+@hypothesis.given(HOSTS, PORTS, PATHS)
+def test_any_url_that_a_registration_may_have_can_be_asked(host: str, port: str, path: str) -> None:
+    url = f"https://{host}{port}/{path}"
+
+    async def ask() -> None:
+        limits = Limits(tries=1, request_timeout=timedelta(seconds=5))
+        transport = Transport((url,), "", "", Tokens(), limits)
+        try:
+            await transport.send(GET)
+        finally:
+            await transport.close()
+
+    with pytest.raises(errors.ReplyError if is_https_url(url) else errors.CredentialError):
+        asyncio.run(ask())
 
 
 async def test_a_redirect_does_not_carry_the_token_away(place: Place) -> None:

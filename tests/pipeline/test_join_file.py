@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 
 from reconciler.documents import load
 from reconciler.documents.schema import lone_schema
-from reconciler.errors import FleetwardError
+from reconciler.errors import FleetwardError, SettingsError
 from reconciler.model import Snapshot
 from reconciler.pipeline.membership.joinfile import JoinFile, parse_join_file
 from reconciler.pipeline.membership.refused import JoinFileError
@@ -60,6 +60,16 @@ def test_what_is_no_join(data: bytes) -> None:
     with pytest.raises(JoinFileError) as caught:
         parse_join_file(data, "join.yaml")
     assert "join.yaml" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://a", "https://[::1", "https://a:99999", "https://u:p@a", "https://xn--a.a", "a:1", "file:///a"],
+)
+def test_flags_that_are_no_https_url(url: str) -> None:
+    for flags in (Flags(primary=url), Flags(api_servers=("https://a", url))):
+        with pytest.raises(SettingsError, match=r"FW1001: --.*expected https://host.*got "):
+            settled(flags)
 
 
 values = st.recursive(

@@ -9,11 +9,13 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reconciler.audit.state import AcceptedCommit, LogState
 from reconciler.documents import load
 from reconciler.documents.joined import in_file
 from reconciler.errors import FleetwardError
 from reconciler.model import Snapshot
 from reconciler.pipeline.membership.codes import CODES
+from reconciler.pipeline.membership.promoting import require_promotable
 from reconciler.pipeline.membership.refusals import MAX_KINDS, WINDOW, Refusals
 from reconciler.pipeline.membership.refused import RequestError
 from reconciler.pipeline.membership.registration import registration
@@ -161,6 +163,14 @@ def test_only_labels_of_dns_are_names(name: str):
         assert set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789-")
         assert len(name) <= 63
         assert name.strip("-") == name
+
+
+@pytest.mark.parametrize("address", ["a..b", "xn--a.example", f"{'a' * 64}.example", "::1%lo", "-", ""])
+def test_addresses_that_no_primary_can_have(address: str):
+    state = LogState(accepted=AcceptedCommit(1, "0" * 40, "", datetime.now(UTC)))
+    require_promotable(state, "primary.example", 11443)
+    with pytest.raises(FleetwardError, match=r"FW1755.*not an address that members can join at"):
+        require_promotable(state, address, 11443)
 
 
 def test_codes_are_whole():

@@ -57,6 +57,14 @@ def test_what_is_issued_is_believed_until_it_ends():
             verify(TOKEN, KEY.public, "log", now=at(moment))
 
 
+def test_the_last_second_that_a_token_can_end_at():
+    last = peek(signed({"exp": 253_402_300_799}))
+    assert datetime.fromtimestamp(last.expires, UTC).year == 9999
+    for later in (253_402_300_800, 260_000_000_000):
+        with pytest.raises(TokenError, match="FW1740"):
+            peek(signed({"exp": later}))
+
+
 def hs256() -> str:
     """The classic: the public key as the secret of HMAC."""
     pem = serialization.load_der_public_key(KEY.public).public_bytes(
@@ -84,9 +92,11 @@ def hs256() -> str:
         signed({"jti": None}),
         signed({"exp": "4600"}),
         signed({"exp": None}),
+        signed({"exp": 253_402_300_800}),  # the year 10000
         signed({"nbf": 900}),
         signed({"urls": []}),
         signed({"urls": ["http://primary"]}),
+        signed({"urls": ["https://[::1"]}),
         signed({"pin": "sha256:x"}),
         signed({"labels": {"a": 1}}),
         signed({"admin": True}),

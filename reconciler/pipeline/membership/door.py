@@ -14,7 +14,7 @@ Rules:
   joining side made; the log has its SHA-256. The token has to be in its time for that; after it, a new one
   finishes the join: nothing of the old one stands in the way but its branch, where it was made.
 - After a proposed registration was merged the name is taken, and no token changes anything about it.
-- Whatever was wrong has a code, an entry ``join-refused``, and an answer without secrets.
+- Whatever was wrong, a defect here too, has a code, an entry ``join-refused``, and an answer without secrets.
 """
 
 from __future__ import annotations
@@ -98,8 +98,9 @@ class Door:
         known: list[str] = []  # the token's id, once its signature was believed
         try:
             return await self._admit(request, known)
-        except FleetwardError as error:
-            await self.refuse(error.code, address, request.name, *known)
+        except Exception as error:
+            code = error.code if isinstance(error, FleetwardError) else FleetwardError.code
+            await self.refuse(code, address, request.name, *known)
             raise
 
     async def _admit(self, request: JoinRequest, known: list[str]) -> Admission:

@@ -17,7 +17,7 @@ from reconciler.audit.entry import Demoted, Promoted
 from reconciler.audit.log import Log
 from reconciler.audit.membership import Primary
 from reconciler.audit.state import LogState
-from reconciler.documents.formats import is_subdomain
+from reconciler.documents.formats import is_https_url, is_subdomain
 from reconciler.member.administrator import Administrator, require_own_identity
 from reconciler.member.enrol import who
 from reconciler.member.limits import Limits
@@ -93,7 +93,8 @@ def require_promotable(state: LogState, address: str, port: int) -> None:
             got=f"{primary.address}:{primary.port}",
             hint="use it, or give it up first with `fleetward demote`",
         )
-    if not (is_subdomain(address) or _is_ip(address)) or not 0 < port < 65_536:
+    named = is_subdomain(address) and is_https_url(f"https://{address}")
+    if not (named or _is_ip(address)) or not 0 < port < 65_536:
         raise PrimaryError(
             "not an address that members can join at", expected="a host name or IP address, and a port",
             got=f"{address[:100]}:{port}",
