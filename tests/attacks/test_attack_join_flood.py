@@ -11,16 +11,17 @@ import http.client
 import itertools
 import json
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from attack_joins import memory, nothing_joined, sources
 from attack_members import Plane
 from join_asking import code_of, context, post, prepared
-from join_world import World
+from join_world import World, claims_of
 
 from reconciler.audit.entry import JoinRefused
-from reconciler.pipeline.membership.refusals import MAX_KINDS
+from reconciler.pipeline.membership.refusals import WINDOW
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 REQUESTS, THREADS, ADDRESSES = 10_000, 4, 200
@@ -48,6 +49,7 @@ def test_ten_thousand(world: World, b: Plane) -> None:
         with lock:
             codes[code] = codes.get(code, 0) + 1
 
+    began = time.monotonic()
     with world.serving() as endpoint:
         pid = endpoint.process.pid
         entries = len(world.entries())
@@ -64,4 +66,25 @@ def test_ten_thousand(world: World, b: Plane) -> None:
         assert post(world, good, source="127.9.9.9") == (200, "")
     refused = [entry for entry in world.entries()[entries:] if isinstance(entry, JoinRefused)]
     assert sum(entry.count for entry in refused) == REQUESTS, "none is lost"
-    assert len(refused) < 20 * MAX_KINDS, "counted, not one by one"
+    windows = (time.monotonic() - began) / WINDOW.total_seconds() + 1
+    assert len(refused) <= 2 * 3 * windows, "of each code the first of a window, and how many more"
+    assert {entry.cluster for entry in refused} == {""}, "nothing that strangers wrote"
+
+
+def test_a_name_is_in_the_log_once_its_token_is_known_there(world: World, b: Plane) -> None:
+    good = world.body(prepared(b), world.token("--cluster", "member-b"), "member-b")
+    revoked = world.token()
+    world.command("token", "revoke", claims_of(revoked)["jti"])
+    entries = len(world.entries())
+    address = sources()
+    with world.serving():
+        for number in range(30):
+            junk = {**good, "token": ("a.b.c", revoked)[number % 2], "name": f"stranger-{number}"}
+            assert post(world, junk, source=next(address))[1] in ("FW1740", "FW1744")
+        assert post(world, {**good, "name": "member-c"}, source=next(address)) == (403, "FW1745")
+    refused = [entry for entry in world.entries()[entries:] if isinstance(entry, JoinRefused)]
+    unknown, other = claims_of(revoked)["jti"], claims_of(good["token"])["jti"]
+    kinds = {(entry.code, entry.cluster, entry.token) for entry in refused}
+    assert kinds == {("FW1740", "", ""), ("FW1744", "", unknown), ("FW1745", "member-c", other)}
+    assert len(refused) == 5, "each first, and how many more"
+    assert sum(entry.count for entry in refused) == 31

@@ -15,6 +15,8 @@ Rules:
   finishes the join: nothing of the old one stands in the way but its branch, where it was made.
 - After a proposed registration was merged the name is taken, and no token changes anything about it.
 - Whatever was wrong, a defect here too, has a code, an entry ``join-refused``, and an answer without secrets.
+- The entry has the name that was asked for only if the log knew the token: what a stranger sends as a name
+  is neither written nor counted by itself, else each would make an entry.
 """
 
 from __future__ import annotations
@@ -85,6 +87,14 @@ class Admission:
 
 
 @dataclass(slots=True)
+class _Believed:
+    """What a refusal says of who asked: "" until it is more than a stranger's text."""
+
+    token: str = ""  # its id, once its signature was good
+    name: str = ""  # once the log knew that token
+
+
+@dataclass(slots=True)
 class Door:
     """One join endpoint; safe for concurrent requests of one event loop."""
 
@@ -95,22 +105,22 @@ class Door:
     async def admit(self, request: JoinRequest, address: str) -> Admission:
         """Let a cluster join. Raises MemberError, TokenError and others of ``codes``, AuditError,
         RepositoryError; each is in the log before it is raised."""
-        known: list[str] = []  # the token's id, once its signature was believed
+        believed = _Believed()
         try:
-            return await self._admit(request, known)
+            return await self._admit(request, believed)
         except Exception as error:
             code = error.code if isinstance(error, FleetwardError) else FleetwardError.code
-            await self.refuse(code, address, request.name, *known)
+            await self.refuse(code, address, believed.name, believed.token)
             raise
 
-    async def _admit(self, request: JoinRequest, known: list[str]) -> Admission:
+    async def _admit(self, request: JoinRequest, believed: _Believed) -> Admission:
         # 1. The token.
         now = self.ports.clock()
         claims = verify(request.token, self.ports.token_key, self.ports.issuer, now=now)
-        known.append(claims.id)
+        believed.token = claims.id
         # 2. The token in the log. 3. Name and cluster.
         require_name(request.name)
-        await self._locked(lambda: self._standing(request, claims))
+        await self._locked(lambda: self._look_up(request, claims, believed))
         # 4. The cluster itself.
         applicant = Applicant(
             request.uid, request.servers, request.ca_bundle, request.server_name, request.credential
@@ -129,12 +139,17 @@ class Door:
         async with self._turn:
             return await asyncio.to_thread(work)
 
-    def _standing(self, request: JoinRequest, claims: Claims, log: Log | None = None) -> Course:
+    def _look_up(self, request: JoinRequest, claims: Claims, believed: _Believed) -> None:
+        log = self.ports.open_log()
+        require_known(log.state().membership.tokens.get(claims.id), claims)
+        believed.name = request.name
+        self._standing(request, claims, log)
+
+    def _standing(self, request: JoinRequest, claims: Claims, log: Log) -> Course:
         """How this join goes on. Raises what steps 2 and 3 do."""
-        state = (log or self.ports.open_log()).state()
-        token = state.membership.tokens.get(claims.id)
+        state = log.state()
+        token = require_known(state.membership.tokens.get(claims.id), claims)
         ours = require_usable(token, claims, request)
-        assert token is not None  # noqa: S101  require_usable has looked
         return self._ways.course(request, claims.id, token, state, ours=ours)
 
     @property
@@ -232,16 +247,21 @@ class Door:
                 return
 
 
-def require_usable(token: JoinToken | None, claims: Claims, request: JoinRequest) -> bool:
-    """Whether the token was used by this very join before; False: it is unused.
-
-    Raises TokenUnknownError, TokenUsedError, TokenNameError.
-    """
+def require_known(token: JoinToken | None, claims: Claims) -> JoinToken:
+    """The token as the log has it. Raises TokenUnknownError."""
     if token is None or token.revoked:
         raise TokenUnknownError(
             "the token was revoked" if token else "the log does not know the token", where=claims.id,
             hint="make a new one: `fleetward token create`",
         )  # fmt: skip
+    return token
+
+
+def require_usable(token: JoinToken, claims: Claims, request: JoinRequest) -> bool:
+    """Whether the token was used by this very join before; False: it is unused.
+
+    Raises TokenUsedError, TokenNameError.
+    """
     if token.cluster not in ("", request.name):
         raise TokenNameError(
             "the token is for another name", expected=token.cluster, got=request.name[:80], where=claims.id

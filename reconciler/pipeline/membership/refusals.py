@@ -1,8 +1,8 @@
 """Refused requests on their way into the log: each is told of, and none of them can fill it.
 
-Rules: the first refusal of its kind (code, name, token) in a window of ``WINDOW`` becomes an entry at once;
-those alike after it are counted, and become one entry when the window ends. There are at most ``MAX_KINDS``
-kinds a window: what comes after that counts by its code alone.
+Rules: the first refusal of its kind (code, name, token; the last two of who was believed) in a window of
+``WINDOW`` becomes an entry at once; those alike after it are counted, and become one entry when the window
+ends. There are at most ``MAX_KINDS`` kinds a window: what comes after that counts by its code alone.
 
 >>> from datetime import UTC
 >>> now = datetime(2026, 1, 1, tzinfo=UTC)
