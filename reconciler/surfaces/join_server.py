@@ -6,7 +6,8 @@ Rules:
   there within ``HEADERS`` seconds and its body, of at most 64 KiB, within ``BODY``; all ends after ``WHOLE``.
 - At most ``CONNECTIONS`` at a time, ``PER_ADDRESS`` of them from an address (an IPv6 /64 counts as one), so
   that slow ones of one address leave room for others; ``CONCURRENT`` joins, ``PER_MINUTE`` requests a minute
-  from an address: more get 429, and cost neither log nor Git nor a member anything.
+  from an address: more get 429, and cost neither log nor Git nor a member anything. A join begins when its
+  request is there as a whole: a slow one takes nobody's turn.
 - Nothing of what a stranger sent reaches the terminal but by ``report``: what is no HTTP is answered or cut,
   without the tracebacks that aiohttp and asyncio would print.
 - Answers are JSON; a refusal is ``{"error": {"code", "message", "expected", "got", "hint"}}``. What went
@@ -35,7 +36,7 @@ from reconciler.pipeline.membership.codes import CODES
 from reconciler.pipeline.membership.door import Door
 from reconciler.pipeline.membership.refusals import WINDOW
 from reconciler.pipeline.membership.refused import BusyError, RequestError
-from reconciler.pipeline.membership.request import MAX_BODY, parse_request
+from reconciler.pipeline.membership.request import MAX_BODY, JoinRequest, parse_request
 from reconciler.pipeline.ports import Report
 from reconciler.surfaces.cli.errors import error_dict
 
@@ -212,19 +213,19 @@ class JoinServer:
             return web.Response(body=self.ca_pem, content_type="application/x-pem-file")
         if (request.method, request.path) != ("POST", "/v1/join"):
             return _json(404, {"error": {"code": "FW1756", "message": "there is nothing here"}})
-        if self._busy >= CONCURRENT:
-            return await self._refused(BusyError("too many joins at a time"), address)
-        self._busy += 1
-        try:
-            return await self._join(request, address)
-        finally:
-            self._busy -= 1
-
-    async def _join(self, request: web.BaseRequest, address: str) -> web.Response:
         try:
             asked = parse_request(await _body(request))
         except RequestError as error:
             return await self._refused(error, address)
+        if self._busy >= CONCURRENT:
+            return await self._refused(BusyError("too many joins at a time"), address)
+        self._busy += 1
+        try:
+            return await self._join(asked, address)
+        finally:
+            self._busy -= 1
+
+    async def _join(self, asked: JoinRequest, address: str) -> web.Response:
         admission = await self.door.admit(asked, address)
         return _json(200, {
             "cluster": admission.cluster, "uid": admission.uid, "branch": admission.branch,

@@ -86,5 +86,5 @@ def test_a_name_is_in_the_log_once_its_token_is_known_there(world: World, b: Pla
     unknown, other = claims_of(revoked)["jti"], claims_of(good["token"])["jti"]
     kinds = {(entry.code, entry.cluster, entry.token) for entry in refused}
     assert kinds == {("FW1740", "", ""), ("FW1744", "", unknown), ("FW1745", "member-c", other)}
-    assert len(refused) == 5, "each first, and how many more"
+    assert len(refused) <= 2 * 5, "each first, and how many more, in at most two windows"
     assert sum(entry.count for entry in refused) == 31
