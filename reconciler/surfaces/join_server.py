@@ -10,6 +10,7 @@ Rules:
   request is there as a whole: a slow one takes nobody's turn.
 - Nothing of what a stranger sent reaches the terminal but by ``report``: what is no HTTP is answered or cut,
   without the tracebacks that aiohttp and asyncio would print.
+- The endpoint's certificate is renewed while it serves, when a third of its life is left.
 - Answers are JSON; a refusal is ``{"error": {"code", "message", "expected", "got", "hint"}}``. What went
   wrong here, beyond the request, is told to this side's operator only.
 """
@@ -22,6 +23,7 @@ import ssl
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from http import HTTPStatus
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -39,6 +41,7 @@ from reconciler.pipeline.membership.refused import BusyError, RequestError
 from reconciler.pipeline.membership.request import MAX_BODY, JoinRequest, parse_request
 from reconciler.pipeline.ports import Report
 from reconciler.surfaces.cli.errors import error_dict
+from reconciler.trust.pinned import LEAF
 
 HANDSHAKE, HEADERS, BODY, WHOLE = 10.0, 10.0, 10.0, 120.0  # seconds
 CONNECTIONS, PER_ADDRESS, CONCURRENT, PER_MINUTE = 256, 32, 16, 30
@@ -136,14 +139,16 @@ class _Connection(asyncio.Protocol):
 
 @dataclass(slots=True)
 class JoinServer:
-    """One endpoint. ``ca_pem`` is the certificate alone; ``leaf`` and ``key`` are PEM."""
+    """One endpoint. ``ca_pem`` is the CA's certificate alone; ``issue`` gives the endpoint's, from a time on,
+    and its key: PEM. ``period`` is how often it looks after certificate and refusals, in seconds."""
 
     door: Door
     ca_pem: bytes
-    leaf: bytes
-    key: bytes = field(repr=False)
+    issue: Callable[[datetime], tuple[bytes, bytes]] = field(repr=False)
     report: Report
+    period: float = WINDOW.total_seconds()
     rates: Rates = field(default_factory=Rates)
+    _renewal: datetime | None = None
     _busy: int = 0
     _live: set[_Connection] = field(default_factory=set)
 
@@ -152,16 +157,17 @@ class JoinServer:
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._unhandled)
         http = web.Server(self._handle, **_HTTP)
+        context = self._context()
         server = await loop.create_server(
-            lambda: _Connection(http(), self._live), host, port, ssl=self._context(),
+            lambda: _Connection(http(), self._live), host, port, ssl=context,
             ssl_handshake_timeout=HANDSHAKE, backlog=CONNECTIONS,
         )  # fmt: skip
-        flusher = asyncio.create_task(self._flush())
+        tending = asyncio.create_task(self._tend(context))
         try:
             ready(server.sockets[0].getsockname()[1])
             await server.serve_forever()
         finally:
-            flusher.cancel()
+            tending.cancel()
             server.close()
             await http.shutdown(5)
             await self.door.flush(everything=True)
@@ -169,19 +175,32 @@ class JoinServer:
     def _context(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
+        self._certify(context)
+        return context
+
+    def _certify(self, context: ssl.SSLContext) -> None:
+        """Give a certificate to the connections from now on, unless theirs has a third of its life left."""
+        now = self.door.ports.clock()
+        if self._renewal is not None and now < self._renewal:
+            return
+        certificate, key = self.issue(now)
         with tempfile.TemporaryDirectory(
             prefix="fleetward-"
         ) as folder:  # mode 0700; OpenSSL reads files only
             path = Path(folder) / "endpoint.pem"
             path.touch(mode=0o600)
-            path.write_bytes(self.leaf + self.key)
+            path.write_bytes(certificate + key)
             context.load_cert_chain(path)
-        return context
+        self._renewal = now + LEAF * 2 / 3
 
-    async def _flush(self) -> None:
+    async def _tend(self, context: ssl.SSLContext) -> None:
         while True:
-            await asyncio.sleep(WINDOW.total_seconds())
+            await asyncio.sleep(self.period)
             await self.door.flush()
+            try:
+                self._certify(context)
+            except OSError as error:  # the next time, then: a third of its life is left for that
+                self.report(f"the endpoint's certificate could not be renewed: {error.strerror}")
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         address = request.remote or ""

@@ -100,13 +100,12 @@ def door_ports(wiring: Wiring, key: TokenKey, *, loopback: bool) -> DoorPorts:
     from reconciler.surfaces.stores import is_stored, store
     from reconciler.surfaces.wiring import actor, clock
 
-    signer = wiring.key()
     return DoorPorts(
-        open_log=lambda: wiring.log(signer),
+        open_log=lambda: wiring.log(wiring.fresh_key()),
         repository=wiring.repository(),
-        issuer=issuer_of(wiring.log(signer).state()),
+        issuer=issuer_of(wiring.log(wiring.key()).state()),
         token_key=key.public,
-        signer=signer,
+        signer=wiring.fresh_key,
         store=partial(store, wiring),
         stored=partial(is_stored, wiring),
         check=partial(_check, wiring.settings, wiring.report),

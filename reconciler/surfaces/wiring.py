@@ -143,6 +143,12 @@ class Wiring:
                 signing.write_public_key(self.settings, self._key.public_key)
         return self._key
 
+    def fresh_key(self) -> Signer:
+        """As ``key``, but a key file is read again: a rotation replaces it while this process goes on."""
+        if not self.settings.signing_key:
+            self._key = signing.private_key(self.settings)
+        return self.key()
+
     def new_key(self) -> Signer:
         """The reconciler's key, made now if there is none."""
         if not signing.whereabouts(self.settings):

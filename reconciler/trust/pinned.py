@@ -2,7 +2,8 @@
 
 Rules:
 - P-256 keys, mode 0600. The CA lives ten years and signs nothing but the endpoint's certificates, which live
-  ``LEAF`` and are made anew at every start of the endpoint: its key is never older than the process.
+  ``LEAF`` and are made anew at every start of the endpoint, and before they end: a key is never older than
+  the process.
 - Clients believe the CA because a token names it: SHA-256 of its SubjectPublicKeyInfo (as RFC 7469 pins). No
   trust store of a system has a part in it.
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import ssl
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
+from cryptography import x509
 from e2e_proxy import Proxy
 from e2e_world import Plane, until
 from join_asking import context, forged, parse, post, prepared, unsigned
@@ -22,9 +25,11 @@ from reconciler.audit.entry import JoinRefused
 from reconciler.audit.log import Log
 from reconciler.errors import FleetwardError
 from reconciler.pipeline.membership.door import Door, DoorPorts
-from reconciler.surfaces.membership import door_ports, token_key
+from reconciler.surfaces.join_server import JoinServer
+from reconciler.surfaces.membership import door_ports, join_authority, token_key
 from reconciler.surfaces.wiring import clock
 from reconciler.trust.jointoken import TokenKey, at
+from reconciler.trust.pinned import LEAF, issue_leaf
 
 pytestmark = pytest.mark.real
 
@@ -305,6 +310,59 @@ def test_a_thousand_requests_cost_the_log_nothing(world: World, b: Plane) -> Non
     refusals = [entry for entry in world.entries()[before:] if entry.kind == "join-refused"]
     assert len(refusals) <= 8, "counted, not one by one"
     assert sum(getattr(entry, "count", 0) for entry in refusals) == 1000
+
+
+def test_a_key_that_is_rotated_while_it_serves(world: World, b: Plane) -> None:
+    token = world.token("--cluster", "member-b")
+    good = world.body(prepared(b), token, "member-b")
+    with world.serving() as endpoint:
+        assert post(world, b"{}") == (400, "FW1756")
+        world.command("key", "rotate")
+        assert post(world, {**good, "token": "a.b.c"}) == (401, "FW1740")
+        world.join(b, token)
+    assert not [line for line in endpoint.said if "could not be logged" in line]
+    wanted = ["join-refused", "key-rotated", "join-refused", "token-used", "member-joined"]
+    assert world.kinds(*wanted) == wanted
+    world.fleet.assert_log_whole()
+
+
+def certificate_at(port: int) -> x509.Certificate:
+    return x509.load_pem_x509_certificate(ssl.get_server_certificate(("127.0.0.1", port)).encode())
+
+
+def test_the_certificate_is_renewed_while_it_serves(world: World) -> None:
+    now, said = [clock()], list[str]()
+
+    async def serve(server: JoinServer) -> None:
+        listening: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        serving = asyncio.ensure_future(server.serve("127.0.0.1", 0, listening.set_result))
+        port = await listening
+        first = await asyncio.to_thread(certificate_at, port)
+        now[0] += LEAF * 0.5
+        looked = len(asked)
+        await asyncio.to_thread(until, lambda: len(asked) > looked + 4, "the endpoint to look at the time")
+        assert await asyncio.to_thread(certificate_at, port) == first, "half of its life is left"
+        now[0] += LEAF * 0.2
+        await asyncio.to_thread(until, lambda: certificate_at(port) != first, "another certificate")
+        second = await asyncio.to_thread(certificate_at, port)
+        assert second.not_valid_after_utc - now[0] > LEAF * 0.9
+        second.verify_directly_issued_by(authority.certificate)
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+
+    asked: list[datetime] = []
+
+    def time_now() -> datetime:
+        asked.append(now[0])
+        return now[0]
+
+    authority = join_authority(world.fleet.settings)
+    with world.fleet.wiring() as wiring:
+        ports = door_ports(wiring, token_key(world.fleet.settings), loopback=True)
+        door = Door(replace(ports, clock=time_now))
+        issue = partial(issue_leaf, authority, ("127.0.0.1",))
+        asyncio.run(serve(JoinServer(door, b"", issue, said.append, period=0.05)))
+    assert said == []
 
 
 def test_a_token_is_made_with_what_was_asked_for(world: World) -> None:

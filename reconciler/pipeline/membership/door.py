@@ -53,7 +53,8 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class DoorPorts:
-    """What the door needs. ``open_log`` gives the log as it is now, for writing.
+    """What the door needs. ``open_log`` gives the log as it is now, for writing; ``signer``
+    the key, as it is now: it may be replaced while the door is open.
 
     ``store`` keeps a member's credential and its viewer's, and gives ``credentials`` and
     ``viewerCredentials`` of its registration's spec; it may be repeated. ``stored`` says whether a name has
@@ -65,7 +66,7 @@ class DoorPorts:
     repository: Repository
     issuer: str  # of tokens
     token_key: bytes  # SubjectPublicKeyInfo, DER
-    signer: Signer
+    signer: Callable[[], Signer]
     store: Callable[[str, str, str], Mapping[str, Json]]
     stored: Callable[[str], bool]
     check: Check
@@ -155,7 +156,7 @@ class Door:
     @property
     def _ways(self) -> Ways:
         ports = self.ports
-        return Ways(ports.repository, ports.signer, ports.clock, ports.stored, ports.check)
+        return Ways(ports.repository, ports.signer(), ports.clock, ports.stored, ports.check)
 
     def _settle(self, request: JoinRequest, claims: Claims, seen: Applied) -> Admission:
         # 5. The token is used.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -27,8 +28,6 @@ def serve_command(listen: str | None, port: int | None, allow_loopback: bool, **
 
     Needs the state folder that `fleetward promote` ran with. Exit codes: 0 ended, 2 error.
     """
-    from datetime import UTC, datetime
-
     from cryptography.hazmat.primitives.serialization import Encoding
 
     from reconciler.pipeline.membership.door import Door
@@ -41,10 +40,10 @@ def serve_command(listen: str | None, port: int | None, allow_loopback: bool, **
     with wired(settings, report) as wiring:
         primary, key, authority = require_keys(settings, wiring.log(wiring.key()).state())
         here = is_loopback(primary.address)
-        leaf, leaf_key = issue_leaf(authority, (primary.address,), datetime.now(UTC))
+        issue = partial(issue_leaf, authority, (primary.address,))
         door = Door(door_ports(wiring, key, loopback=allow_loopback or here))
         ca_pem = authority.certificate.public_bytes(Encoding.PEM)
-        server = JoinServer(door, ca_pem, leaf, leaf_key, report)
+        server = JoinServer(door, ca_pem, issue, report)
         host = listen or ("127.0.0.1" if here else None)
         return asyncio.run(_serve(server, host, primary.port if port is None else port))
 
