@@ -6,11 +6,13 @@ Rules:
 - Who promotes or joins has to be authenticated by the cluster itself: by a client certificate or as a service
   account. An identity that an external provider vouches for is refused, whatever its groups:
   ``system:masters`` too can come from a provider's claim. Who runs the provider could else add clusters.
-- What the API server says of the login decides (SelfSubjectReview): the service account's name, or the
+- What the API server says of the login decides (SelfSubjectReview): a service account's name together with
+  the groups that the API server gives that account (a provider without prefixes could claim a name), or the
   ``credential-id`` of a certificate; API servers that say no credential-id (before 1.32) are believed about a
   login that has a certificate and no token.
 
->>> own_identity(Caller("system:serviceaccount:ops:installer", (), {}), certificate_only=False)
+>>> groups = ("system:serviceaccounts", "system:serviceaccounts:ops", "system:authenticated")
+>>> own_identity(Caller("system:serviceaccount:ops:installer", groups, {}), certificate_only=False)
 True
 >>> own_identity(Caller("ann", ("system:masters",), {}), certificate_only=False)
 False
@@ -27,7 +29,7 @@ from typing import Any
 
 import orjson
 
-from reconciler.documents.formats import is_https_url
+from reconciler.documents.formats import is_dns_label, is_https_url, is_subdomain
 from reconciler.errors import MemberError
 from reconciler.member import kubeconfig
 from reconciler.member.limits import Limits
@@ -124,11 +126,18 @@ async def require_own_identity(transport: Transport, login: Login) -> Caller:
 def own_identity(caller: Caller, *, certificate_only: bool) -> bool:
     """Whether the cluster itself authenticated the caller."""
     ids = caller.extra.get(CREDENTIAL_ID, ())
-    if caller.username.startswith("system:serviceaccount:"):
+    if _is_service_account(caller):
         return True
     if ids:
         return all(one.startswith("X509SHA256=") for one in ids)
     return certificate_only and "system:authenticated" in caller.groups
+
+
+def _is_service_account(caller: Caller) -> bool:
+    prefix, _, account = caller.username.partition("system:serviceaccount:")
+    namespace, _, name = account.partition(":")
+    given = {"system:serviceaccounts", f"system:serviceaccounts:{namespace}"}
+    return not prefix and is_dns_label(namespace) and is_subdomain(name) and given <= set(caller.groups)
 
 
 def _embedded(path: Path) -> dict[str, Any]:

@@ -75,10 +75,20 @@ def test_any_text_has_an_answer(text: str):
     assert isinstance(address_problem(text), str)
 
 
+ACCOUNTS = ("system:serviceaccounts", "system:authenticated", "system:masters")
+
+
 @pytest.mark.parametrize(
     ("caller", "certificate_only", "own"),
     [
-        (Caller("system:serviceaccount:ops:x", (), {}), False, True),
+        (Caller("system:serviceaccount:ops:x", (*ACCOUNTS, "system:serviceaccounts:ops"), {}), False, True),
+        (Caller("system:serviceaccount:ops:x", (), {}), False, False),
+        (Caller("system:serviceaccount:ops:x", ACCOUNTS, {}), False, False),
+        (Caller("system:serviceaccount:ops:x", ("system:serviceaccounts:ops",), {}), False, False),
+        (Caller("system:serviceaccount:ops:x", (*ACCOUNTS, "system:serviceaccounts:op"), {}), False, False),
+        (Caller("system:serviceaccount:ops", (*ACCOUNTS, "system:serviceaccounts:ops"), {}), False, False),
+        (Caller("system:serviceaccount:", (*ACCOUNTS, "system:serviceaccounts:"), {}), False, False),
+        (Caller("xsystem:serviceaccount:ops:x", (*ACCOUNTS, "system:serviceaccounts:ops"), {}), False, False),
         (Caller("admin", ("system:masters",), {CREDENTIAL_ID: ("X509SHA256=ab",)}), True, True),
         (Caller("admin", ("system:authenticated",), {}), True, True),
         (Caller("admin", ("system:masters",), {}), False, False),
