@@ -4,10 +4,10 @@ Rules:
 - ``GET /v1/ca`` gives the CA, which is public; ``POST /v1/join`` is a request to join. Nothing else is there.
 - TLS 1.2 and newer, a handshake within ``HANDSHAKE`` seconds; one request a connection, whose headers are
   there within ``HEADERS`` seconds and its body, of at most 64 KiB, within ``BODY``; all ends after ``WHOLE``.
-- At most ``CONNECTIONS`` at a time, ``PER_ADDRESS`` of them from an address (an IPv6 /64 counts as one), so
-  that slow ones of one address leave room for others; ``CONCURRENT`` joins, ``PER_MINUTE`` requests a minute
-  from an address: more get 429, and cost neither log nor Git nor a member anything. A join begins when its
-  request is there as a whole: a slow one takes nobody's turn.
+- At most ``CONNECTIONS`` at a time, ``PER_ADDRESS`` of them from an address (an IPv6 /64 counts as one) and
+  counted before their handshake, so that slow ones of one address leave room for others; ``CONCURRENT``
+  joins, ``PER_MINUTE`` requests a minute from an address: more get 429, and cost neither log nor Git nor a
+  member anything. A join begins when its request is there as a whole: a slow one takes nobody's turn.
 - Nothing of what a stranger sent reaches the terminal but by ``report``: what is no HTTP is answered or cut,
   without the tracebacks that aiohttp and asyncio would print.
 - The endpoint's certificate is renewed while it serves, when a third of its life is left.
@@ -90,45 +90,68 @@ def _network(address: str) -> str:
 
 
 class _Connection(asyncio.Protocol):
-    """A connection of aiohttp's with an end: of its headers and of the whole."""
+    """A connection of aiohttp's, counted from its accept on, with an end: of its headers and of the whole."""
 
-    def __init__(self, inner: asyncio.Protocol, live: set[_Connection]) -> None:
-        self._inner, self._live = inner, live
+    def __init__(self, inner: asyncio.Protocol, live: set[_Connection], context: ssl.SSLContext) -> None:
+        self._inner, self._live, self._context = inner, live, context
         self._timers: list[asyncio.TimerHandle] = []
-        self._transport: asyncio.Transport | None = None
+        self._transport: asyncio.Transport | None = None  # once it is aiohttp's
+        self._early = b""  # what came together with the end of the handshake
         self._network = ""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)  # noqa: S101  what create_server gives
-        self._transport = transport
         self._network = _network(str((transport.get_extra_info("peername") or [""])[0]))
         alike = sum(one._network == self._network for one in self._live)
         if len(self._live) >= CONNECTIONS or alike >= PER_ADDRESS:
             transport.abort()
             return
         self._live.add(self)
+        transport.pause_reading()  # what comes first is for TLS
         loop = asyncio.get_running_loop()
-        self._timers = [loop.call_later(HEADERS, self._late), loop.call_later(WHOLE, transport.abort)]
-        transport.set_protocol(self)
-        self._inner.connection_made(transport)
+        self._timers = [loop.call_later(WHOLE, transport.abort)]
+        self._securing = loop.create_task(self._secure(transport))
+
+    async def _secure(self, plain: asyncio.Transport) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            secured = await loop.start_tls(
+                plain, self, self._context, server_side=True, ssl_handshake_timeout=HANDSHAKE
+            )
+        except OSError:  # no TLS, or too slow
+            plain.abort()
+            self._end()
+            return
+        if secured is None or self not in self._live:
+            return  # it was lost in the meantime
+        self._transport = secured
+        self._timers.append(loop.call_later(HEADERS, self._late))
+        self._inner.connection_made(secured)
+        if self._early:
+            self._inner.data_received(self._early)
 
     def _late(self) -> None:
         if self._transport is not None and not getattr(self._inner, "_current_request", None):
             self._transport.abort()
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def _end(self) -> None:
         for timer in self._timers:
             timer.cancel()
-        if self in self._live:
-            self._live.discard(self)
+        self._live.discard(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end()
+        if self._transport is not None:
             self._inner.connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self in self._live:
+        if self._transport is not None:
             self._inner.data_received(data)
+        else:
+            self._early += data
 
     def eof_received(self) -> bool | None:
-        return self._inner.eof_received() if self in self._live else None
+        return self._inner.eof_received() if self._transport is not None else None
 
     def pause_writing(self) -> None:
         self._inner.pause_writing()
@@ -159,8 +182,7 @@ class JoinServer:
         http = web.Server(self._handle, **_HTTP)
         context = self._context()
         server = await loop.create_server(
-            lambda: _Connection(http(), self._live), host, port, ssl=context,
-            ssl_handshake_timeout=HANDSHAKE, backlog=CONNECTIONS,
+            lambda: _Connection(http(), self._live, context), host, port, backlog=CONNECTIONS
         )  # fmt: skip
         tending = asyncio.create_task(self._tend(context))
         try:
