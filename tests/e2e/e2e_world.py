@@ -50,12 +50,12 @@ _KINDS = (f"{GUARDS}ybindings", f"{GUARDS}ies", "/api/v1/configmaps", "/api/v1/s
 _OURS = f"labelSelector={LABEL_PART_OF}%3D{APPLYSET_ID}"
 
 
-def until(done: Callable[[], bool], what: str, limit: float = LIMIT) -> None:
+def until(done: Callable[[], bool], what: str, limit: float = LIMIT, pause: float = PAUSE) -> None:
     """Ask until it is so, with a pause between questions: asking costs the API server what it waits for."""
     deadline = time.monotonic() + limit
     while not done():
         assert time.monotonic() < deadline, f"waited {limit:.0f} s for {what}"
-        time.sleep(PAUSE)
+        time.sleep(pause)
 
 
 @dataclass
