@@ -4,7 +4,8 @@ What goes wrong with a renewal is no failure of the run, since the credential in
 shown by ``reconcile`` and ``status``, from the first try in which it went wrong.
 
 A member that is left alone has its credentials renewed all the same: a suspended one, and every one where
-the run has no commit to apply. It is asked nothing, not even who it is, until one of them is due.
+the run has no commit to apply. It is asked nothing, not even who it is, until one of them is due, and until
+then nothing is noted of it either.
 """
 
 from __future__ import annotations
@@ -34,7 +35,6 @@ async def renewed_apart(run: Deployment, cluster: Cluster) -> tuple[Standing, St
         own, viewer = await _renewed_apart(run, cluster)
     except (MemberError, SettingsError) as error:  # the second: a Secret of no primary
         own, viewer = Standing(error=str(error)), UNKNOWN
-    run.members.contacts.update(cluster.name, lambda before: _noted(before, own, viewer))
     for said in filter(None, (own.error, viewer.error)):
         run.members.report(f"{cluster.name}: a credential was not renewed: {said}")
     return own, viewer
@@ -51,9 +51,12 @@ async def _renewed_apart(run: Deployment, cluster: Cluster) -> tuple[Standing, S
         try:
             uid = await _proven(run, cluster, member)
         except MemberError as error:
-            return _failed(own, error), _failed(viewer, error)
-        renewed_own = await renewed(run, cluster, member, uid, CredentialRole.ADMIN)
-        return renewed_own, await viewer_renewed(run, cluster, uid)
+            found = _failed(own, error), _failed(viewer, error)
+        else:
+            renewed_own = await renewed(run, cluster, member, uid, CredentialRole.ADMIN)
+            found = renewed_own, await viewer_renewed(run, cluster, uid)
+    run.members.contacts.update(cluster.name, lambda before: _noted(before, *found))
+    return found
 
 
 async def _viewer_held(run: Deployment, cluster: Cluster) -> Held | None:
