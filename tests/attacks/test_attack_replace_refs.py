@@ -68,17 +68,18 @@ def test_a_rollback_behind_a_graft(fleet: Fleet) -> None:
     fleet.refused("FW1107")
 
 
-def test_a_graft_that_hides_what_a_merge_slips_in(fleet: Fleet) -> None:
-    """The merge's common ancestor decides what it authors; one that the raw commits lack is not believed."""
+def test_a_graft_that_hides_what_a_merge_drops(fleet: Fleet) -> None:
+    """The merge's common ancestors decide what it authors; they are those of the raw commits."""
     fleet.branch("side")
-    fleet.change("side")
+    side = fleet.change("side")
     fleet.main()
     main = fleet.change("main")
-    fleet.half_merge("side")
-    merge = fleet.change("evil", by="github")
+    fleet.half_merge("side", "-s", "ours")
+    merge = fleet.repo.commit({}, by="github")
     grafts = fleet.repo.path / ".git/info/grafts"
     grafts.parent.mkdir(exist_ok=True)
-    grafts.write_text(f"{main} {merge}\n")
-    fleet.refused("FW1107")
-    grafts.unlink()
-    assert subjects(fleet.refused("FW1260")) == {merge}
+    grafts.write_text(f"{main} {side}\n")
+    assert fleet.repo.git("merge-base", main, side).strip() == side, "git believes it"
+    (finding,) = fleet.refused("FW1260")
+    assert subjects([finding]) == {merge}
+    assert "side.yaml" in finding.got
