@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from cryptography.hazmat.primitives.serialization import Encoding
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from odd_values import altered
 
@@ -170,6 +170,9 @@ KUBECONFIGS = (
 
 @settings(deadline=None)  # some run a command
 @given(altered(*KUBECONFIGS))
+@example(yaml.dump(kubeconfig(exec=EXEC | {"args": 5})).encode())
+@example(yaml.dump(kubeconfig(exec=EXEC | {"env": True})).encode())
+@example(yaml.dump(kubeconfig(exec=EXEC | {"env": [{"name": "a=b", "value": "c"}]})).encode())
 def test_a_kubeconfig_with_any_value(data: bytes):
     import tempfile
 
