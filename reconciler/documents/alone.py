@@ -11,7 +11,7 @@ from reconciler.documents.codes import finding
 from reconciler.documents.explain import explain
 from reconciler.documents.place import Places
 from reconciler.documents.reader import read
-from reconciler.documents.schema import lone_schema
+from reconciler.documents.schema import Schema, lone_schema
 from reconciler.documents.spot import Spot
 from reconciler.model import Finding, Json
 
@@ -28,7 +28,12 @@ def read_alone(data: bytes, kind: str, path: str) -> tuple[dict[str, Json] | Non
     if len(result.documents) != 1 or not isinstance(result.documents[0].value, dict):
         return None, (finding("FW1317", path, 1, f"the file is not one {kind}"),)
     body = result.documents[0].value
-    schema = lone_schema(kind)
+    found = misfits(lone_schema(kind), kind, body, path, data)
+    return (None, found) if found else (body, ())
+
+
+def misfits(schema: Schema, kind: str, body: Json, path: str, data: bytes) -> tuple[Finding, ...]:
+    """What keeps a document, read from ``data`` in the file ``path``, from fitting the schema of its kind."""
     spot = Spot(path, 0, kind, Places(data))
-    found = [one for error in schema.errors(body) for one in explain(schema, error, spot)]
-    return (None, tuple(dict.fromkeys(found))) if found else (body, ())
+    found = (one for error in schema.errors(body) for one in explain(schema, error, spot))
+    return tuple(dict.fromkeys(found))

@@ -7,7 +7,6 @@ intent open; the first look of the next run settles it by what the member's own 
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +15,6 @@ from reconciler.documents import Cluster
 from reconciler.errors import AuditError, MemberError
 from reconciler.member.breaker import retry_at
 from reconciler.member.client import Member
-from reconciler.member.errors import SlowError
 from reconciler.member.identity import Identity
 from reconciler.model import (
     Desired,
@@ -28,8 +26,9 @@ from reconciler.pipeline.applying import carry_out
 from reconciler.pipeline.contact import Contact, unreachable
 from reconciler.pipeline.drifting import drifted
 from reconciler.pipeline.guarding import guarded
+from reconciler.pipeline.in_time import in_time
 from reconciler.pipeline.profile_kinds import unprepared
-from reconciler.pipeline.proving import require_joined, require_proven
+from reconciler.pipeline.proving import require_agreement
 from reconciler.pipeline.refusing import log_disbelief, log_refusal
 from reconciler.pipeline.renewing import renewed, renewed_apart, viewer_renewed
 from reconciler.pipeline.run import Deployment, MemberResult, MemberState
@@ -85,10 +84,8 @@ async def _deploy(run: Deployment, cluster: Cluster) -> MemberResult:
         # 1. Who answers, and what does it have?
         desired = guarded(run.checked.compiled[cluster.name].desired, cluster)
         identity, seen = await _look(run, cluster, member, desired)
-        require_joined(run.state, cluster.name, identity.uid)
-        # 2. A log that is behind the member's own record has been lost or rolled back.
-        if seen.record:
-            require_proven(run.writes.log, cluster.name, seen.record)
+        # 2. Is it the cluster that joined, and is the log not behind the member's own record?
+        require_agreement(run.state, run.writes.log, cluster.name, identity.uid, seen.record)
         run.looks.looked(cluster.name)
         await settle(run, cluster, seen.record)
         credential = await renewed(run, cluster, member, identity.uid, CredentialRole.ADMIN)
@@ -146,17 +143,8 @@ async def _refused(
 async def _look(
     run: Deployment, cluster: Cluster, member: Member, desired: Desired
 ) -> tuple[Identity, Observation]:
-    """Identity and observation within ``applyTimeout``: every request may be in time, and all of them not."""
-    limit = run.checked.federation.limits.apply_timeout
-    try:
-        async with asyncio.timeout(limit.total_seconds()):
-            return await member.identify(), await member.observe(desired, deep=run.deep)
-    except TimeoutError as error:
-        raise SlowError(
-            "the member was not seen in time",
-            where=cluster.name,
-            expected=f"within spec.limits.applyTimeout ({limit})",
-        ) from error
+    async with in_time(run.checked.federation.limits.apply_timeout, cluster.name, "seen"):
+        return await member.identify(), await member.observe(desired, deep=run.deep)
 
 
 async def _keep(

@@ -18,6 +18,16 @@ from reconciler.member.errors import WrongClusterError
 from reconciler.model import Record
 
 
+def require_agreement(state: LogState, log: LogView, cluster: str, uid: str, record: Record | None) -> None:
+    """Who answers is the cluster that joined, and the log is not behind its record, if it has one.
+
+    Raises as ``require_joined`` and ``require_proven`` do.
+    """
+    require_joined(state, cluster, uid)
+    if record:
+        require_proven(log, cluster, record)
+
+
 def require_joined(state: LogState, cluster: str, uid: str) -> None:
     """Who answers is the cluster that joined under this name, if one did. Raises WrongClusterError."""
     joined = state.membership.joined.get(cluster)

@@ -10,7 +10,6 @@ then nothing is noted of it either.
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 
 from reconciler.audit.entry import CredentialRenewed, CredentialRole
@@ -18,11 +17,11 @@ from reconciler.documents import Cluster
 from reconciler.documents.fleet import Credentials
 from reconciler.errors import MemberError, SettingsError
 from reconciler.member.client import Member
-from reconciler.member.errors import SlowError
 from reconciler.member.renewal import UNKNOWN, Held, Standing
 from reconciler.member.token_request import Issued
 from reconciler.pipeline.contact import Contact
-from reconciler.pipeline.proving import require_joined, require_proven
+from reconciler.pipeline.in_time import in_time
+from reconciler.pipeline.proving import require_agreement
 from reconciler.pipeline.run import Deployment
 
 
@@ -68,19 +67,10 @@ async def _viewer_held(run: Deployment, cluster: Cluster) -> Held | None:
 
 async def _proven(run: Deployment, cluster: Cluster, member: Member) -> str:
     """The cluster's uid: it is the one that joined, and the log is not behind its record."""
-    limit = run.checked.federation.limits.apply_timeout
-    try:
-        async with asyncio.timeout(limit.total_seconds()):
-            identity = await member.identify()
-            seen = await member.census(lists=False)
-    except TimeoutError as error:
-        raise SlowError(
-            "the member was not seen in time", where=cluster.name,
-            expected=f"within spec.limits.applyTimeout ({limit})",
-        ) from error  # fmt: skip
-    require_joined(run.state, cluster.name, identity.uid)
-    if seen.record:
-        require_proven(run.writes.log, cluster.name, seen.record)
+    async with in_time(run.checked.federation.limits.apply_timeout, cluster.name, "seen"):
+        identity = await member.identify()
+        seen = await member.census(lists=False)
+    require_agreement(run.state, run.writes.log, cluster.name, identity.uid, seen.record)
     run.looks.looked(cluster.name)
     return identity.uid
 

@@ -12,11 +12,9 @@ single objects, change sets or commits are findings, so that all of it is seen.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import orjson
 
@@ -26,12 +24,12 @@ from reconciler.documents import Cache, Cluster, Fleet
 from reconciler.errors import AuditError, SettingsError, TrustError
 from reconciler.member.census import Census
 from reconciler.member.client import Member
-from reconciler.member.errors import SlowError
 from reconciler.model import ANNOTATION_DIGEST, Json, LiveMeta, ObjectRef, Record
 from reconciler.pipeline.accepting import UninitializedError
 from reconciler.pipeline.chain import Link
 from reconciler.pipeline.codes import CODES
 from reconciler.pipeline.explanation import Compared, Explained, Explanation, Wanted
+from reconciler.pipeline.in_time import in_time
 from reconciler.pipeline.likeness import unlike
 from reconciler.pipeline.origins import fleet_of
 from reconciler.pipeline.proving import require_proven
@@ -69,12 +67,14 @@ async def verify_member(
     limit = fleet.federation.limits.apply_timeout
     async with ports.connect(cluster, fleet) as member:
         # 2. Who answers, and what is there.
-        seen = await _within(limit, name, member.census(lists=not wanted))
+        async with in_time(limit, name, "read"):
+            seen = await member.census(lists=not wanted)
         record = _require_record(name, seen)
         refs = [one.ref(seen.kinds) for one in wanted]
         live = seen.live
         if refs:
-            live = _metas(await _within(limit, name, member.fetch(dict.fromkeys(refs, ""))))
+            async with in_time(limit, name, "read"):
+                live = _metas(await member.fetch(dict.fromkeys(refs, "")))
         # 3. The log knows the record.
         require_proven(ports.log, name, record)
         trace = Trace(ports.log, ports.repository, ports.cache, name, seen, record)
@@ -83,7 +83,8 @@ async def verify_member(
         # 5. What it is.
         looked = {r: c for r, c in claims.items() if deep or refs or not _untouched(r, c, live, record)}
         versions = {ref: claim.item.version for ref, claim in looked.items()}
-        bodies = await _within(limit, name, member.fetch(versions)) if versions else {}
+        async with in_time(limit, name, "read"):
+            bodies = await member.fetch(versions) if versions else {}
         await member.require_unmoved(seen)
     explained = [
         _compared(trace, ref, claim, bodies.get(ref), record)
@@ -112,18 +113,6 @@ def _require_record(name: str, seen: Census) -> Record:
         what = "the member has no record, so nothing on it is explained"
         raise NoRecordError(what, where=name, hint=CODES[NoRecordError.code][1])
     return seen.record
-
-
-async def _within(limit: timedelta, name: str, work: Coroutine[Any, Any, T]) -> T:
-    try:
-        async with asyncio.timeout(limit.total_seconds()):
-            return await work
-    except TimeoutError as error:
-        raise SlowError(
-            "the member was not read in time",
-            where=name,
-            expected=f"within spec.limits.applyTimeout ({limit})",
-        ) from error
 
 
 def _metas(bodies: Mapping[ObjectRef, Json]) -> dict[ObjectRef, LiveMeta]:

@@ -40,8 +40,7 @@ class Roots:
         self._below, self._above = _reach(commits, self._bits)
         self._counting = 0
         for commit, root in self._changes:
-            (last,) = {one.version for one in self._newest(commit, root.version)}
-            if root.version == last + 1:
+            if root.version == self._newest(commit, root.version)[0].version + 1:
                 self._counting |= self._bits[commit]
 
     def of(self, commit: str) -> tuple[TrustRoot, ...]:
@@ -68,9 +67,8 @@ class Roots:
         top = self._changes[places[-1]][1].version
         rivals = [place for place in places if self._changes[place][1].version == top]
         above = self._above.get(commit, 0)
-        return [self._changes[place][1] for place in rivals if above >> place & 1] or [
-            self._changes[place][1] for place in rivals
-        ]
+        mine = [place for place in rivals if above >> place & 1]
+        return [self._changes[place][1] for place in mine or rivals]
 
 
 def _reach(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import socket
 import ssl
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
@@ -44,11 +45,39 @@ def front() -> Iterator[Callable[[str], Middle]]:
         yield lambda url: stack.enter_context(Middle(int(url.rpartition(":")[2])))
 
 
+class Listener(ABC):
+    """A server on a port of its own, while it is open; each connection is handed to ``taken``."""
+
+    def __enter__(self) -> Self:
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=32)
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._listener.close()
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return int(self._listener.getsockname()[1])
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                self.taken(self._listener.accept()[0])
+
+    @abstractmethod
+    def taken(self, connection: socket.socket) -> None:
+        """One connection; an OSError ends the server."""
+
+
 @dataclass
-class Middle:
+class Middle(Listener):
     """See the module. ``ca`` answers ``GET /v1/ca`` in the endpoint's place, "" for its own answer."""
 
-    port: int  # of the true server on this machine
+    target: int  # port of the true server on this machine
     name: str = "127.0.0.1"
     ca: Callable[[bytes], bytes] | None = None  # from his own CA (PEM)
     heard: bytearray = field(default_factory=bytearray)
@@ -64,23 +93,14 @@ class Middle:
             self._inside.load_cert_chain(path)
         self._outside = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self._outside.check_hostname, self._outside.verify_mode = False, ssl.CERT_NONE
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=32)
-        threading.Thread(target=self._accept, daemon=True).start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._listener.close()
+        return super().__enter__()
 
     @property
     def url(self) -> str:
-        return f"https://127.0.0.1:{self._listener.getsockname()[1]}"
+        return f"https://127.0.0.1:{self.port}"
 
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                threading.Thread(target=self._serve, args=self._listener.accept()[:1], daemon=True).start()
+    def taken(self, connection: socket.socket) -> None:
+        threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, plain: socket.socket) -> None:
         plain.settimeout(30)
@@ -92,7 +112,7 @@ class Middle:
                 inside.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
                 return
             with (
-                socket.create_connection(("127.0.0.1", self.port), timeout=30) as far,
+                socket.create_connection(("127.0.0.1", self.target), timeout=30) as far,
                 self._outside.wrap_socket(far) as outside,
             ):
                 outside.sendall(asked)
@@ -101,31 +121,14 @@ class Middle:
 
 
 @dataclass
-class Trap:
+class Trap(Listener):
     """A port that nobody has a reason to connect to; ``caught`` counts who did."""
 
     caught: int = 0
 
-    def __enter__(self) -> Self:
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        threading.Thread(target=self._accept, daemon=True).start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._listener.close()
-
-    @property
-    def port(self) -> int:
-        return int(self._listener.getsockname()[1])
-
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                taken, _ = self._listener.accept()
-                self.caught += 1
-                taken.close()
+    def taken(self, connection: socket.socket) -> None:
+        self.caught += 1
+        connection.close()
 
 
 def nothing_joined(world: World) -> None:

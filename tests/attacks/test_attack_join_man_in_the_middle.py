@@ -9,14 +9,10 @@ believes the CA of the request and no other: FW1750, and sends him nothing.
 from __future__ import annotations
 
 import socket
-import threading
 from collections.abc import Callable
-from contextlib import suppress
-from types import TracebackType
-from typing import Self
 
 import pytest
-from attack_joins import Middle, nothing_joined
+from attack_joins import Listener, Middle, nothing_joined
 from attack_members import Plane
 from join_asking import post, prepared
 from join_world import World
@@ -25,35 +21,22 @@ pytestmark = pytest.mark.real
 ACCOUNT = "/api/v1/namespaces/federation-system/serviceaccounts/federation-reconciler"
 
 
-class Thief:
+class Thief(Listener):
     """Plain HTTP that passes the endpoint's true CA on, and keeps all that it hears."""
 
     def __init__(self, ca: bytes) -> None:
         self.heard = bytearray()
         self._ca = ca
 
-    def __enter__(self) -> Self:
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        threading.Thread(target=self._accept, daemon=True).start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._listener.close()
-
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        return f"http://127.0.0.1:{self.port}"
 
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                taken, _ = self._listener.accept()
-                with taken:
-                    taken.settimeout(5)
-                    self.heard += taken.recv(1 << 16)
-                    taken.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(self._ca) + self._ca)
+    def taken(self, connection: socket.socket) -> None:
+        with connection:
+            connection.settimeout(5)
+            self.heard += connection.recv(1 << 16)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(self._ca) + self._ca)
 
 
 def heard_nothing(world: World, middle: Middle) -> None:

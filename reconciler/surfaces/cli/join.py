@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from reconciler.surfaces.cli.options import output_option, print_json, progress, quiet
+from reconciler.surfaces.cli.options import KUBECONFIG_DEFAULT, output_option, print_json, progress, quiet
 
 MAX_INPUT = 16 << 10  # characters
 
@@ -29,7 +29,7 @@ MAX_INPUT = 16 << 10  # characters
     "--kubeconfig",
     default="",
     metavar="FILE",
-    help="This cluster's administrator.  [default: the first of KUBECONFIG that is there, or ~/.kube/config]",
+    help=f"This cluster's administrator.  {KUBECONFIG_DEFAULT}",
 )
 @click.option(
     "--context", default="", metavar="NAME", help="A context of that file.  [default: its current one]"

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from reconciler.surfaces.cli.options import is_terminal, output_option, print_json, progress, quiet
+from reconciler.surfaces.cli.options import (
+    KUBECONFIG_DEFAULT,
+    is_terminal,
+    output_option,
+    print_json,
+    progress,
+    quiet,
+)
 
 if TYPE_CHECKING:
     from reconciler.member.leaving import Inventory
@@ -17,7 +24,7 @@ if TYPE_CHECKING:
 @click.option(
     "--kubeconfig",
     metavar="FILE",
-    help="This cluster's administrator.  [default: the first of KUBECONFIG that is there, or ~/.kube/config]",
+    help=f"This cluster's administrator.  {KUBECONFIG_DEFAULT}",
 )
 @click.option("--context", metavar="NAME", help="A context of that file.  [default: its current one]")
 @click.option("--keep-objects", is_flag=True, help="Release the federated objects instead of deleting them.")

@@ -28,6 +28,10 @@ STYLES: dict[str, dict[str, Any]] = {
 }
 
 
+# What `reconciler.surfaces.membership.administrator_of` does without --kubeconfig.
+KUBECONFIG_DEFAULT = "[default: the first of KUBECONFIG that is there, or ~/.kube/config]"
+
+
 def paint(text: str, style: str) -> str:
     """Colour for a terminal; ``click.echo`` takes it off again for a pipe."""
     return click.style(text, **STYLES.get(style, {}))

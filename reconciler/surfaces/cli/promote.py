@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from reconciler.surfaces.cli.options import fleet_options, output_option, print_json, reporter, settings_of
+from reconciler.surfaces.cli.options import (
+    KUBECONFIG_DEFAULT,
+    fleet_options,
+    output_option,
+    print_json,
+    reporter,
+    settings_of,
+)
 
 if TYPE_CHECKING:
     from reconciler.audit.log import Log
@@ -25,7 +32,7 @@ PORT = 11443
 @click.option(
     "--kubeconfig",
     metavar="FILE",
-    help="The cluster's administrator.  [default: the first of KUBECONFIG that is there, or ~/.kube/config]",
+    help=f"The cluster's administrator.  {KUBECONFIG_DEFAULT}",
 )
 @click.option("--context", metavar="NAME", help="A context of that file.  [default: its current one]")
 @click.option(

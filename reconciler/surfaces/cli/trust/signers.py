@@ -193,20 +193,17 @@ def _write(repo: Path, edit: Callable[[dict[str, Any]], None]) -> int:
 
 def _require_fit(text: str) -> None:
     """What was given fits the schema; what else a root lacks is for `fleetward check` to say."""
-    from reconciler.documents.explain import explain
-    from reconciler.documents.place import Places
+    from reconciler.documents.alone import misfits
     from reconciler.documents.reader import read
     from reconciler.documents.schema import own_schemas
-    from reconciler.documents.spot import Spot
 
-    data, schema = text.encode(), own_schemas()["Federation"]
-    spot = Spot("federation.yaml", 0, "Federation", Places(data))
-    for error in schema.errors(read(data).documents[0].value):
-        for found in explain(schema, error, spot):
-            raise SettingsError(
-                found.message, where=str(found.source or ""), expected=found.expected, got=found.got,
-                hint="nothing was written; give a value that fits",
-            )  # fmt: skip
+    data, kind = text.encode(), "Federation"
+    body = read(data).documents[0].value
+    for found in misfits(own_schemas()[kind], kind, body, "federation.yaml", data):
+        raise SettingsError(
+            found.message, where=str(found.source or ""), expected=found.expected, got=found.got,
+            hint="nothing was written; give a value that fits",
+        )  # fmt: skip
 
 
 def _ssh(key: str) -> str:
